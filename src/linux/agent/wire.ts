@@ -29,19 +29,27 @@
 // skips, and the tolerated failure goes on with the next frame ("try this, else that").
 //
 // ADOPT(socket, pid) follows a clone: where pid (the clone's result) is 0, this is the child, which takes `socket` as its
-// own and replies at once: the rest of the vector is the parent's. Elsewhere it does nothing. So the vector that clones
+// own and replies at once: the rest of the vector is the parent's. Elsewhere it is a call whose result is pid. So the vector that clones
 // gets two replies, one on each socket, in either order.
 
 /** Bytes of a frame. */
 export const FRAME_SIZE = 64;
 /** Bytes before the first frame of a message. */
 export const HEADER_SIZE = 64;
-/** Address of the arena in the agent: the socket word, then MESSAGE. */
-export const ARENA = 0x1000_0000;
+/** Address that the agent's ELF file is mapped to: one page of headers and text. */
+export const TEXT = 0x1000_0000;
+/**
+ * Address of the arena in the agent: the socket word, then MESSAGE. In the same 2 MiB as the text, for two reasons: both
+ * use one page table page, and the kernel cannot back the arena's first touch by a 2 MiB huge page (where transparent
+ * huge pages are set to "always" that would be 2 MiB resident). 64 KiB on, so that it is a page of its own on any arm64.
+ */
+export const ARENA = TEXT + 0x1_0000;
 /** Bytes of address space of the arena: room for argv and environment up to the kernel's own limit (6 MiB). */
 export const ARENA_SIZE = 0x0100_0000;
 /** Address that a message is read to. */
 export const MESSAGE = ARENA + 64;
+/** Bytes that the agent reads a message with at most: the arena but for its last 64 KiB. */
+export const MESSAGE_ROOM = ARENA_SIZE - 0x1_0000;
 /** Address of the first frame. */
 export const FRAMES = MESSAGE + HEADER_SIZE;
 /** Most bytes that one message may have: what fits a socket buffer of the default size (net.core.wmem_default). */

@@ -1,0 +1,111 @@
+// `npm run build`: dist/tsrun, the program that people install, and dist/koffi.node, which it opens beside itself.
+//
+// Bun compiles the sources with their bytecode into one executable for this machine's architecture. A compiled Bun program
+// reads .env, bunfig.toml, tsconfig.json and package.json from the current directory unless told not to, and a preload
+// in a stranger's bundle would run as root: all four are off. Crash reports are off in a compiled program unless the caller's
+// environment asks for them (test/root/hazards.test.ts holds both). Nothing is done when dist/ is newer than all that it is made from; `--force` builds in any case.
+
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const repository = fileURLToPath(new URL("..", import.meta.url));
+const at = (...parts: string[]) => join(repository, ...parts);
+
+const ARCHITECTURES: Readonly<Record<string, { bun: string; koffi: string }>> = {
+  x64: { bun: "bun-linux-x64", koffi: "linux-x64" },
+  arm64: { bun: "bun-linux-aarch64", koffi: "linux-arm64" },
+};
+
+const FLAGS = [
+  "--compile",
+  "--bytecode",
+  "--minify",
+  "--format=cjs",
+  "--target=bun",
+  "--no-compile-autoload-dotenv",
+  "--no-compile-autoload-bunfig",
+  "--no-compile-autoload-tsconfig",
+  "--no-compile-autoload-package-json",
+  "--sourcemap=none",
+  // yargs asks it for configuration files, of which tsrun has none; in CommonJS, which bytecode needs, it is an error.
+  "--define=import.meta.resolve=undefined",
+];
+
+const SOURCES = ["bin", "src", "package-lock.json", "package.json", "scripts/build.ts"];
+
+main();
+
+function main(): void {
+  const outputs = [at("dist/tsrun"), at("dist/koffi.node")];
+  const forced = process.argv.includes("--force");
+  if (!forced && newest(SOURCES.map((path) => at(path))) < oldest(outputs)) return;
+  const started = performance.now();
+  mkdirSync(at("dist"), { recursive: true });
+  compile(at("dist/tsrun"));
+  copyKoffi(at("dist/koffi.node"));
+  const megabytes = Math.round(statSync(at("dist/tsrun")).size / 1e6);
+  console.log(`dist/tsrun: ${megabytes} MB in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+function compile(output: string): void {
+  const bun = at("node_modules/@oven", architecture().bun, "bin/bun");
+  const temporary = `${output}.${process.pid}`;
+  const { version } = JSON.parse(readFileSync(at("package.json"), "utf8")) as { version: string };
+  const constants = { TSRUN_VERSION: version, TSRUN_COMMIT: commit() };
+  const defines = Object.entries(constants).map(([name, value]) => `--define=${name}=${JSON.stringify(value)}`);
+  try {
+    execFileSync(bun, ["build", ...FLAGS, ...defines, at("bin/tsrun.ts"), `--outfile=${temporary}`], {
+      cwd: repository,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    renameSync(temporary, output); // a running dist/tsrun keeps its file
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}
+
+/** The native half of koffi, without the symbols that nobody reads. */
+function copyKoffi(output: string): void {
+  const { koffi } = architecture();
+  const source = at(`node_modules/@koromix/koffi-${koffi}`, koffi.replace("-", "_"), "koffi.node");
+  const temporary = `${output}.${process.pid}`;
+  copyFileSync(source, temporary);
+  try {
+    execFileSync("strip", ["--strip-unneeded", temporary], { stdio: "ignore" });
+  } catch {
+    // without binutils: as it came
+  }
+  renameSync(temporary, output);
+}
+
+function architecture(): { bun: string; koffi: string } {
+  const found = ARCHITECTURES[process.arch];
+  if (found === undefined) throw new Error(`Cannot build for ${process.arch}: x64 and arm64 only`);
+  return found;
+}
+
+function commit(): string {
+  try {
+    return execFileSync("git", ["rev-parse", "HEAD"], { cwd: repository, encoding: "utf8", stdio: "pipe" }).trim();
+  } catch {
+    return "unknown"; // a source archive
+  }
+}
+
+/** When the newest file below the paths was changed. */
+function newest(paths: readonly string[]): number {
+  return Math.max(...paths.flatMap((path) => filesBelow(path)).map((path) => statSync(path).mtimeMs));
+}
+
+/** When the oldest of the files was changed; 0 when one is missing. */
+function oldest(paths: readonly string[]): number {
+  return Math.min(...paths.map((path) => (existsSync(path) ? statSync(path).mtimeMs : 0)));
+}
+
+/** The path and, for a directory, all in it: a file that is gone changes the time of its directory. */
+function filesBelow(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  return [path, ...readdirSync(path).flatMap((name) => filesBelow(join(path, name)))];
+}

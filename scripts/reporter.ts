@@ -1,0 +1,34 @@
+// A reporter for vitest that writes what `npm test` sums up: how many tests passed, which failed, which were skipped and
+// why. The file to write is named by TSRUN_TEST_SUMMARY; without it the reporter does nothing.
+
+import { writeFileSync } from "node:fs";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
+
+/** What the file holds, as JSON. */
+export interface Summary {
+  passed: number;
+  /** Names of failed tests, and of files that could not be run. */
+  failed: string[];
+  skipped: { name: string; reason: string }[];
+}
+
+export class SummaryReporter implements Reporter {
+  readonly #summary: Summary = { passed: 0, failed: [], skipped: [] };
+
+  onTestCaseResult(test: TestCase): void {
+    const result = test.result();
+    const name = `${test.module.relativeModuleId} > ${test.fullName}`;
+    if (result.state === "passed") this.#summary.passed += 1;
+    else if (result.state === "failed") this.#summary.failed.push(name);
+    else this.#summary.skipped.push({ name, reason: (result.state === "skipped" && result.note) || "no reason given" });
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly { message?: string }[]): void {
+    for (const module of modules) {
+      for (const error of module.errors()) this.#summary.failed.push(`${module.relativeModuleId}: ${error.message}`);
+    }
+    for (const error of errors) this.#summary.failed.push(`outside of any test: ${error.message ?? "unknown"}`);
+    const file = process.env["TSRUN_TEST_SUMMARY"];
+    if (file !== undefined) writeFileSync(file, JSON.stringify(this.#summary));
+  }
+}

@@ -1,0 +1,152 @@
+// `npm test`: all of it, from a fresh clone. Installs npm packages and, on Debian as root, the programs that tests use
+// (what cannot be had is said, and the tests that need it are skipped with that reason), builds, runs the gate and every
+// suite, and ends with what passed, failed and was skipped and why. Plain Node 20, no node_modules needed.
+
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { build, installPackages, node, repository } from "./setup.mjs";
+
+/** Debian package: a program or file that shows that it is installed. */
+const PROGRAMS = {
+  runc: "runc",
+  crun: "crun",
+  "busybox-static": "busybox",
+  binutils: "objdump",
+  "binutils-aarch64-linux-gnu": "aarch64-linux-gnu-objdump",
+  "qemu-user-static": "qemu-aarch64-static",
+  hyperfine: "hyperfine",
+  strace: "strace",
+  uidmap: "newuidmap",
+  podman: "podman",
+  conmon: "conmon",
+  containerd: "containerd",
+  "docker.io": "dockerd",
+  libseccomp2: "/usr/lib/x86_64-linux-gnu/libseccomp.so.2|/usr/lib/aarch64-linux-gnu/libseccomp.so.2",
+  bsdutils: "script",
+};
+
+const PATH = [process.env.PATH, "/usr/sbin", "/sbin"].join(delimiter);
+const environment = { ...process.env, PATH, ...(process.env.CI ? { NO_COLOR: "1" } : {}) };
+const started = Date.now();
+const totals = { passed: 0, failed: [], skipped: [] };
+const scratch = mkdtempSync(join(tmpdir(), "tsrun-npm-test-"));
+
+try {
+  installPackages();
+  installPrograms();
+  build();
+  gate();
+  for (const suite of suites()) runSuite(suite);
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+report();
+
+function installPrograms() {
+  const missing = Object.keys(PROGRAMS).filter((name) => !isInstalled(name));
+  if (missing.length === 0) return;
+  if (process.getuid() !== 0 || !existsSync("/etc/debian_version")) {
+    console.log(
+      `Not installed: ${missing.join(", ")} (only done on Debian as root). Tests that need them are skipped.`,
+    );
+    return;
+  }
+  console.log(`Installing ${missing.join(", ")} ...`);
+  apt(["update", "-qq"]);
+  // All at once is quick; when that fails, one by one gets what can be had.
+  if (!apt(["install", "-y", "-qq", "--no-install-recommends", ...missing])) {
+    for (const name of missing) apt(["install", "-y", "-qq", "--no-install-recommends", name]);
+  }
+  const still = missing.filter((name) => !isInstalled(name));
+  if (still.length > 0) console.log(`Cannot install ${still.join(", ")}: tests that need them are skipped.`);
+}
+
+function isInstalled(name) {
+  return PROGRAMS[name].split("|").some((program) => {
+    const places = program.startsWith("/") ? [program] : PATH.split(delimiter).map((place) => join(place, program));
+    return places.some(isThere);
+  });
+}
+
+function isThere(path) {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs apt-get without questions and without starting services (policy-rc.d is Debian's way to say so). */
+function apt(args) {
+  const { status } = spawnSync("apt-get", args, {
+    stdio: ["ignore", "ignore", "inherit"],
+    env: { ...environment, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
+  });
+  return status === 0;
+}
+
+/** The gate's steps without the unit tests, which are a suite of their own here. */
+function gate() {
+  const { status } = run(["scripts/ok.ts", "--no-unit"]);
+  if (status === 0) totals.passed += 1;
+  else totals.failed.push("npm run ok");
+}
+
+function suites() {
+  const asRoot = process.getuid() === 0;
+  return [
+    { name: "unit" },
+    { name: "root", missing: asRoot ? undefined : "needs root" },
+    { name: "engines", missing: asRoot ? undefined : "needs root" },
+  ];
+}
+
+function runSuite({ name, missing }) {
+  if (missing !== undefined) {
+    totals.skipped.push({ name: `the suite "${name}"`, reason: missing });
+    return;
+  }
+  console.log(`\n--- ${name} ---`);
+  const file = join(scratch, `${name}.json`);
+  const vitest = join(repository, "node_modules/vitest/vitest.mjs");
+  const { status } = run([vitest, "run", "--project", name], { TSRUN_TEST_SUMMARY: file });
+  if (!existsSync(file)) {
+    totals.failed.push(`the suite "${name}" ended with status ${status} and no result`);
+    return;
+  }
+  const { passed, failed, skipped } = JSON.parse(readFileSync(file, "utf8"));
+  totals.passed += passed;
+  totals.failed.push(...failed);
+  totals.skipped.push(...skipped);
+  if (status !== 0 && failed.length === 0) totals.failed.push(`the suite "${name}" ended with status ${status}`);
+}
+
+function run(args, more = {}) {
+  return spawnSync(node, args, {
+    cwd: repository,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...environment, ...more },
+  });
+}
+
+function report() {
+  const { passed, failed, skipped } = totals;
+  const reasons = groupByReason(skipped);
+  console.log(`\n--- summary, ${Math.round((Date.now() - started) / 1000)} s ---`);
+  for (const [reason, tests] of reasons) {
+    console.log(`skipped: ${reason}`);
+    for (const { name } of tests) console.log(`    ${name}`);
+  }
+  for (const name of failed) console.log(`FAILED: ${name}`);
+  console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
+  process.exitCode = failed.length > 0 ? 1 : 0;
+}
+
+function groupByReason(skipped) {
+  const groups = new Map();
+  for (const test of skipped) groups.set(test.reason, [...(groups.get(test.reason) ?? []), test]);
+  return groups;
+}

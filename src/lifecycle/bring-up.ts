@@ -1,0 +1,302 @@
+// From a bundle to a container whose init is everything but its program: what create and run have in common.
+//
+// What is made on the way is on one stack, and is unmade from its top when anything fails. A tsrun that is killed leaves
+// what `delete --force` finds, by the state that is written first; the agent and init die with their sockets.
+
+import { copyFileSync, lstatSync, readFileSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { Agent, socketpair } from "../linux/agent/agent.ts";
+import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
+import { Cgroup, type CgroupRecord } from "../linux/cgroups/cgroup.ts";
+import { createCgroup } from "../linux/cgroups/create.ts";
+import { type CgroupHost, cgroupHost } from "../linux/cgroups/host.ts";
+import { cgroupPaths } from "../linux/cgroups/paths.ts";
+import { ConfigError } from "../linux/errors.ts";
+import { thisHost } from "../linux/host.ts";
+import { AgentKernel } from "../linux/kernel.ts";
+import { mkfifo, pidfdGetfd, pidfdOpen } from "../linux/local.ts";
+import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
+import { Plan } from "../linux/plan.ts";
+import { launch, type Program, type StartFifos, setUp } from "../linux/programs.ts";
+import { setLimits } from "../linux/rlimits.ts";
+import { checkMountNamespace } from "../linux/rootfs.ts";
+import { compileSeccomp } from "../linux/seccomp/compile.ts";
+import type { Config, Process } from "../spec/config.gen.ts";
+import { loadConfig } from "../spec/load.ts";
+import { SPEC_VERSION } from "../spec/version.ts";
+import type { Globals } from "./command.ts";
+import { checkConsole, sendConsole } from "./console.ts";
+import { Container } from "./container.ts";
+import { Descriptors } from "./descriptors.ts";
+import { planHooks } from "./hook-points.ts";
+import { hostId, writeIdMaps } from "./id-maps.ts";
+import { messageOf } from "./message.ts";
+import { openNamespaces } from "./open-namespaces.ts";
+import { processStat } from "./process-identity.ts";
+import { finishProcess } from "./process-setup.ts";
+import type { State } from "./state-file.ts";
+import { chownStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
+
+/** What the command line says about a container to be made. */
+export interface Request extends Globals {
+  readonly id: string;
+  readonly bundle: string;
+  /** Path of the configuration; undefined: config.json in the bundle. */
+  readonly config: string | undefined;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  readonly preserveFds: number;
+  readonly consoleSocket: string | undefined;
+  /** Whether tsrun's caller becomes the parent of init. Not so for a foreground `run`, whose agent waits for it. */
+  readonly detached: boolean;
+  /** Whether `start` will come: then init is given fifos to wait on. */
+  readonly waitsForStart: boolean;
+}
+
+/** A container that is all there but for its program. */
+export interface Newborn {
+  readonly config: Config;
+  readonly container: Container;
+  /** init, which waits for its last plan. */
+  readonly init: Agent;
+  readonly kernel: AgentKernel;
+  /** What cloned init. */
+  readonly agent: Agent;
+  /** Undefined where the config has no process. */
+  readonly program: Program | undefined;
+  readonly fifos: StartFifos;
+}
+
+/** Makes everything but the program run. Disposing of `undo` unmakes it. */
+export function bringUp(request: Request, undo: DisposableStack): Newborn {
+  const bundle = resolve(request.bundle);
+  const config = loadConfig(request.config ?? `${bundle}/config.json`);
+  const rootfs = resolve(bundle, config.root.path);
+  checkRequest(request, config, rootfs);
+  const descriptors = undo.use(new Descriptors());
+  const namespaces = openNamespaces(config.linux, descriptors);
+  checkMountNamespace(config, namespaces);
+  const preserved = preservedDescriptors(request.preserveFds);
+  for (const fd of preserved.fds) descriptors.lend(fd);
+
+  const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
+  const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
+  const cgroups = cgroupRecord(host, request, config);
+  container.update(firstState(request, config, { bundle, rootfs, cgroups }));
+  copyFileSync(request.config ?? `${bundle}/config.json`, container.configPath);
+  const cgroup = undo.adopt(makeCgroup(host, request, config), (made) => {
+    made.killAll();
+    made.remove();
+  });
+  const fifos = request.waitsForStart ? makeFifos(container, descriptors) : { gate: -1, failure: -1 };
+
+  const { agent, init, kernel } = spawnInit(undo, { request, config, namespaces, cgroup, descriptors, preserved });
+  const { linux, process } = config;
+  if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
+  if (process !== undefined) setFromOutside(init.pid, process);
+  const stat = processStat(init.pid);
+  container.update({ pid: init.pid, pidStart: stat?.start ?? 0 });
+  if (process !== undefined) chownStreams(hostUid(process, config, namespaces));
+
+  const program = setUpInside(undo, {
+    request,
+    config,
+    bundle,
+    rootfs,
+    namespaces,
+    host,
+    cgroup,
+    init,
+    kernel,
+    preserved,
+  });
+  return { config, container, init, kernel, agent, program, fifos };
+}
+
+const NO_CGROUPS: CgroupHost = { mode: "v1", hierarchies: [] };
+
+function checkRequest(request: Request, config: Config, rootfs: string): void {
+  checkConsole(config.process?.terminal === true, request.detached, request.consoleSocket);
+  if (request.cgroupManager === "systemd")
+    throw new ConfigError("--systemd-cgroup", "the systemd cgroup driver is not supported yet");
+  const stats = lstatSync(rootfs, { throwIfNoEntry: false });
+  if (stats === undefined) throw new ConfigError("root.path", `${rootfs}: no such file or directory`);
+  if (!stats.isDirectory()) throw new ConfigError("root.path", `${rootfs}: not a directory`);
+}
+
+/** Where the cgroups will be, known before they are made so that a tsrun killed in between leaves none unknown. */
+function cgroupRecord(host: CgroupHost, { id }: Request, { linux }: Config): CgroupRecord {
+  if (host.hierarchies.length === 0) return { mode: host.mode, paths: {} };
+  const directories = cgroupPaths(host, linux?.cgroupsPath, id);
+  return {
+    mode: host.mode,
+    paths: Object.fromEntries(directories.map(({ hierarchy, path }) => [hierarchy.name, path])),
+  };
+}
+
+function makeCgroup(host: CgroupHost, { id, rootless }: Request, { linux }: Config): Cgroup {
+  if (host.hierarchies.length === 0) return new Cgroup(host.mode, new Map());
+  return createCgroup(host, {
+    id,
+    cgroupsPath: linux?.cgroupsPath,
+    resources: linux?.resources,
+    rootless: rootless === true || (rootless === "auto" && process.geteuid?.() !== 0),
+  });
+}
+
+interface Places {
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly cgroups: CgroupRecord;
+}
+
+function firstState(request: Request, config: Config, { bundle, rootfs, cgroups }: Places): State {
+  const { hooks = {}, annotations = {}, linux } = config;
+  return {
+    ociVersion: SPEC_VERSION,
+    id: request.id,
+    phase: "creating",
+    pid: 0,
+    pidStart: 0,
+    created: new Date().toISOString(),
+    bundle,
+    rootfs,
+    annotations,
+    uid: process.getuid?.() ?? 0,
+    namespaces: (linux?.namespaces ?? []).map(({ type, path }) => ({ type, ...(path && { path }) })),
+    hooks: {
+      startContainer: (hooks.startContainer ?? []) as State["hooks"]["startContainer"],
+      poststart: (hooks.poststart ?? []) as State["hooks"]["poststart"],
+      poststop: (hooks.poststop ?? []) as State["hooks"]["poststop"],
+    },
+    cgroups: cgroups as unknown as State["cgroups"],
+  };
+}
+
+/** Two, since what `start` writes must not be what it reads. Opened both ways, so that neither end waits for the other. */
+function makeFifos(container: Container, descriptors: Descriptors): StartFifos {
+  mkfifo(container.fifoPath, 0o600);
+  mkfifo(container.failurePath, 0o600);
+  return { gate: descriptors.open(container.fifoPath, "r+"), failure: descriptors.open(container.failurePath, "r+") };
+}
+
+interface Spawning {
+  readonly request: Request;
+  readonly config: Config;
+  readonly namespaces: Namespaces;
+  readonly cgroup: Cgroup;
+  readonly descriptors: Descriptors;
+  readonly preserved: { readonly fds: readonly number[] };
+}
+
+function spawnInit(undo: DisposableStack, to: Spawning): Pick<Newborn, "agent" | "init" | "kernel"> {
+  using joins = to.cgroup.open();
+  const [ours, theirs] = socketpair();
+  const childSocket = to.descriptors.own(theirs);
+  for (const fd of joins.tasks) to.descriptors.lend(fd);
+  if (joins.directory !== undefined) to.descriptors.lend(joins.directory);
+  const agent = undo.use(
+    Agent.spawn({ fds: to.descriptors.pairs(), argv0: "tsrun:init", socket: to.descriptors.free() }),
+  );
+  to.descriptors[Symbol.dispose](); // the agent has its own
+  const { plan, pid } = launch({
+    namespaces: to.namespaces,
+    timeOffsets: to.config.linux?.timeOffsets,
+    cgroup: { tasks: joins.tasks, directory: joins.directory },
+    firstPrivateFd: 3 + to.preserved.fds.length,
+    childSocket,
+    sibling: to.request.detached,
+  });
+  const results = new AgentKernel(agent).run(plan);
+  const init = undo.use(Agent.adopted(ours, results.value(pid)));
+  const kernel = new AgentKernel(init);
+  kernel.adoptReply();
+  return { agent, init, kernel };
+}
+
+/** What tsrun does to init while it is root still, with rights that init may not have. */
+function setFromOutside(pid: number, process: Process): void {
+  if (process.oomScoreAdj !== undefined) {
+    try {
+      writeFileSync(`/proc/${pid}/oom_score_adj`, String(process.oomScoreAdj));
+    } catch (error) {
+      throw new ConfigError("process.oomScoreAdj", messageOf(error));
+    }
+  }
+  setLimits(pid, process.rlimits);
+}
+
+function hostUid(process: Process, { linux }: Config, namespaces: Namespaces): number {
+  const uid = process.user?.uid ?? 0;
+  if (!namespaces.created.has("user")) return uid;
+  const id = hostId(uid, linux?.uidMappings ?? []);
+  if (id === undefined) throw new ConfigError("process.user.uid", `${uid} is not mapped in the user namespace`);
+  return id;
+}
+
+interface Inside extends Omit<Spawning, "descriptors" | "preserved"> {
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly host: CgroupHost;
+  readonly init: Agent;
+  readonly kernel: AgentKernel;
+  readonly preserved: { readonly env: readonly string[] };
+}
+
+/** Everything in init up to the program. */
+function setUpInside(undo: DisposableStack, at: Inside): Program | undefined {
+  const { request, config, namespaces, init, kernel } = at;
+  let pidfd: number | undefined;
+  const takeDescriptor = (fd: number): number => {
+    pidfd ??= undo.use(new Descriptors()).own(pidfdOpen(init.pid));
+    return pidfdGetfd(pidfd, fd);
+  };
+  const plan = new Plan();
+  const { to, terminal } = setUp({
+    plan,
+    config,
+    host: thisHost,
+    namespaces,
+    bundle: at.bundle,
+    rootfs: at.rootfs,
+    cgroups: cgroupDirectories(at.cgroup, at.host),
+    takeDescriptor,
+    id: request.id,
+    newKeyring: !request.noNewKeyring,
+    noPivot: request.noPivot,
+    ...planHooks({ request, config, bundle: at.bundle, rootfs: at.rootfs, pid: init.pid, namespaces }),
+  });
+  for (const check of to.checks) plan.pause("check", check);
+  const { process, linux } = config;
+  if (process === undefined) {
+    kernel.run(plan);
+    return undefined;
+  }
+  return finishProcess(kernel, plan, {
+    process,
+    personality: linux?.personality,
+    seccomp: linux?.seccomp === undefined ? undefined : compileSeccomp(linux.seccomp),
+    terminal,
+    onTerminal: (master, name) => sendConsole(request.consoleSocket ?? "", master, name),
+    takeDescriptor,
+    nullStdio: terminal === undefined ? nullStreams() : [],
+    defaultUmask: DEFAULT_UMASK,
+    extraEnv: at.preserved.env,
+    lastCapability: thisHost.lastCapability(),
+    setgroupsDenied: hasNamespace(namespaces, "user") && setgroupsDenied(init.pid),
+  });
+}
+
+/** The specification leaves the umask to the caller; every runtime makes it this, and images rely on it. */
+const DEFAULT_UMASK = 0o022;
+
+function setgroupsDenied(pid: number): boolean {
+  return readFileSync(`/proc/${pid}/setgroups`, "utf8").startsWith("deny");
+}
+
+/** What a cgroup mount shows: the container's own, or tsrun's where it has none. */
+function cgroupDirectories(cgroup: Cgroup, host: CgroupHost): CgroupDirectory[] {
+  const paths = Object.entries(cgroup.record().paths);
+  if (paths.length > 0) return paths.map(([name, directory]) => ({ name, directory }));
+  return host.hierarchies.map(({ name, mount, own }) => ({ name, directory: `${mount}${own}` }));
+}

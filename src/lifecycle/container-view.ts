@@ -1,0 +1,44 @@
+// A container as `state` and `list` show it: the specification's state (runtime.md, "State") with the members that runc
+// adds, in runc's order. CRI-O decodes `created` as a time and Buildah knows no status but the specification's.
+
+import type { Container, Status } from "./container.ts";
+import type { State } from "./state-file.ts";
+
+/** What is shown of a container. */
+export interface ContainerView {
+  readonly ociVersion: string;
+  readonly id: string;
+  /** 0 when stopped. */
+  readonly pid: number;
+  readonly status: Status;
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly created: string;
+  /** Left out when there are none. */
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly owner: string;
+}
+
+/** Looks at a container now. `isPaused` asks the freezer. */
+export function viewOf(container: Container, owner = "", isPaused?: (state: State) => boolean): ContainerView {
+  const { ociVersion, id, pid, bundle, rootfs, created, annotations } = container.state;
+  const status = container.status(isPaused);
+  return {
+    ociVersion,
+    id,
+    pid: status === "stopped" ? 0 : pid,
+    status,
+    bundle,
+    rootfs,
+    created,
+    ...(Object.keys(annotations).length > 0 && { annotations: sorted(annotations) }),
+    owner,
+  };
+}
+
+/** In the order of their names, so that two looks at the same container are the same bytes. */
+function sorted(annotations: Readonly<Record<string, string>>): Record<string, string> {
+  const result: Record<string, string> = Object.create(null);
+  for (const name of Object.keys(annotations).sort()) result[name] = annotations[name] ?? "";
+  return result;
+}

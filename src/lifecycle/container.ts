@@ -1,0 +1,193 @@
+// A container, as it is known from outside: a directory <root>/<id> that holds
+//
+//    state.json    what is remembered of it, see state-file.ts
+//    config.json   a copy of its configuration, as it was when it was created; only exec reads it
+//    exec.fifo     there until the container's process has been started: init waits for a reader of it
+//    exec.failure  what init says to `start` when it cannot be the program
+//    lock          who changes the container just now, see lock.ts
+//
+// The directory is the claim to the id: mkdir(2) succeeds once. To go, it is renamed to <id>~, which no id can be, and then
+// emptied: so that an id is either taken by something whole or free, whenever the remover may be killed.
+// The directory is 0711, as runc's: init, which may be another user by then, must reach the fifo.
+
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { validId } from "./container-id.ts";
+import { isLockedByAnother, Lock } from "./lock.ts";
+import { isErrno } from "./output.ts";
+import { isAlive } from "./process-identity.ts";
+import { readState, type State, writeState } from "./state-file.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** The states of the specification (runtime.md, "State"), and the one that runtimes add. */
+export type Status = "creating" | "created" | "running" | "paused" | "stopped";
+
+/** How to open a container. */
+export interface OpenOptions {
+  /** Take the lock first: for a command that changes the container. */
+  readonly lock?: boolean;
+}
+
+/** One container. Disposing of it gives its lock back; the container stays. */
+export class Container implements Disposable {
+  readonly id: string;
+  /** Absolute path of its directory. */
+  readonly directory: string;
+  #state: State | undefined;
+  #lock: Lock | undefined;
+
+  private constructor(root: string, id: string) {
+    this.id = validId(id);
+    this.directory = `${root}/${id}`;
+  }
+
+  /**
+   * Claims the id and makes the directory; the lock is held. There is no state before the first `update`.
+   * Throws UsageError when the id is taken.
+   */
+  static create(root: string, id: string): Container {
+    const container = new Container(root, id);
+    makeRoot(root);
+    try {
+      mkdirSync(container.directory, { mode: 0o711 });
+    } catch (error) {
+      if (isErrno(error, "EEXIST")) throw new UsageError(`container with given ID already exists: ${id}`);
+      throw error;
+    }
+    chmodSync(container.directory, 0o711); // whatever the umask
+    container.#lock = lockNew(container.directory, id);
+    return container;
+  }
+
+  /** Opens a container and reads its state. Throws UsageError when there is none. */
+  static open(root: string, id: string, options: OpenOptions = {}): Container {
+    const container = new Container(root, id);
+    try {
+      if (options.lock) container.#lock = Lock.acquire(container.directory);
+      container.#state = readState(container.statePath);
+    } catch (error) {
+      container.unlock();
+      if (isErrno(error, "ENOENT")) throw new UsageError(`container does not exist: ${id}`);
+      throw error;
+    }
+    return container;
+  }
+
+  /**
+   * Removes what a `create` that died early left: a directory without state, or one that was being removed.
+   * Waits for a `create` that is still at it. Returns whether there was anything; a container with a state is left alone.
+   */
+  static removeLeftovers(root: string, id: string): boolean {
+    const container = new Container(root, id);
+    const tomb = existsSync(container.#tomb);
+    if (tomb) rmSync(container.#tomb, { recursive: true, force: true });
+    try {
+      container.#lock = Lock.acquire(container.directory);
+    } catch (error) {
+      if (isErrno(error, "ENOENT")) return tomb;
+      throw error;
+    }
+    using _ = container;
+    if (existsSync(container.statePath)) return tomb;
+    container.remove();
+    return true;
+  }
+
+  /** The ids under `root`, sorted. Throws the engine's ENOENT when there is no such directory. */
+  static list(root: string): string[] {
+    const entries = readdirSync(root, { withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isDirectory() && !entry.name.endsWith("~"))
+      .map((entry) => entry.name)
+      .sort();
+  }
+
+  get statePath(): string {
+    return `${this.directory}/state.json`;
+  }
+
+  get configPath(): string {
+    return `${this.directory}/config.json`;
+  }
+
+  get fifoPath(): string {
+    return `${this.directory}/exec.fifo`;
+  }
+
+  get failurePath(): string {
+    return `${this.directory}/exec.failure`;
+  }
+
+  get #tomb(): string {
+    return `${this.directory}~`;
+  }
+
+  /** What is remembered. Throws before the first `update` of a container that is being created. */
+  get state(): State {
+    if (this.#state === undefined) throw new Error(`container ${this.id} has no state yet`);
+    return this.#state;
+  }
+
+  /** Changes the state, in memory and on disk. Needs the lock. The first time it must be given whole. */
+  update(changes: Partial<State>): void {
+    if (this.#lock === undefined) throw new Error(`cannot change container ${this.id} without its lock`);
+    const next = { ...this.#state, ...changes } as State;
+    writeState(this.statePath, next);
+    this.#state = next;
+  }
+
+  /** Whether init is there and is the process that it was. */
+  initIsAlive(): boolean {
+    return isAlive(this.state.pid, this.state.pidStart);
+  }
+
+  /** The container's status now. `isPaused` asks the freezer, and is asked only of a process that is alive. */
+  status(isPaused: (state: State) => boolean = () => false): Status {
+    const alive = this.initIsAlive();
+    if (this.state.phase === "creating") return alive || isLockedByAnother(this.directory) ? "creating" : "stopped";
+    if (!alive) return "stopped";
+    if (isPaused(this.state)) return "paused";
+    return existsSync(this.fifoPath) ? "created" : "running";
+  }
+
+  /** Removes the directory and all in it, and with it the lock. What else the container holds must be gone by now. */
+  remove(): void {
+    if (this.#lock === undefined) throw new Error(`cannot remove container ${this.id} without its lock`);
+    rmSync(this.#tomb, { recursive: true, force: true }); // of a removal that was killed
+    renameSync(this.directory, this.#tomb);
+    this.#lock.forget();
+    this.#lock = undefined;
+    rmSync(this.#tomb, { recursive: true, force: true });
+  }
+
+  /** Takes the lock again, after a long wait. */
+  lock(): void {
+    this.#lock ??= Lock.acquire(this.directory);
+  }
+
+  /** Gives the lock back, before a long wait. */
+  unlock(): void {
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.unlock();
+  }
+}
+
+/** Locks a directory that was made just now. A `delete --force` may have been quicker and have taken it for a leftover. */
+function lockNew(directory: string, id: string): Lock {
+  try {
+    return Lock.acquire(directory);
+  } catch (error) {
+    if (isErrno(error, "ENOENT")) throw new UsageError(`container was deleted while it was being created: ${id}`);
+    throw error;
+  }
+}
+
+/** Makes the directory of all containers. In a user's run-time directory it is sticky, lest a clean-up takes it for litter. */
+function makeRoot(root: string): void {
+  if (mkdirSync(root, { recursive: true, mode: 0o700 }) === undefined) return;
+  const own = process.env.XDG_RUNTIME_DIR;
+  if (own && root.startsWith(`${own}/`)) chmodSync(root, 0o1700);
+}

@@ -1,0 +1,45 @@
+// The descriptors that an agent starts with. tsrun opens what lies on the host; the agent has each under the number that it
+// has here, so that plans can name it.
+
+import { closeSync, openSync } from "node:fs";
+
+/** Owns descriptors that are handed to an agent; disposing closes tsrun's own. */
+export class Descriptors implements Disposable {
+  readonly #opened: number[] = [];
+  readonly #lent: number[] = [];
+
+  /** Opens a file for the agent. The engine's own open is close-on-exec; handing on clears that in the agent. */
+  open(path: string, flags: string | number): number {
+    const fd = openSync(path, flags);
+    this.#opened.push(fd);
+    return fd;
+  }
+
+  /** Takes over a descriptor. */
+  own(fd: number): number {
+    this.#opened.push(fd);
+    return fd;
+  }
+
+  /** Hands on a descriptor that somebody else closes. */
+  lend(fd: number): number {
+    this.#lent.push(fd);
+    return fd;
+  }
+
+  /** All, as [here, there] pairs. */
+  pairs(): (readonly [number, number])[] {
+    return [...this.#opened, ...this.#lent].map((fd) => [fd, fd] as const);
+  }
+
+  /** A number that none of them has, for the agent's socket; low, since a table of descriptors grows in steps of 64. */
+  free(): number {
+    return Math.max(LOWEST_SOCKET, ...this.#opened.map((fd) => fd + 1), ...this.#lent.map((fd) => fd + 1));
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#opened.splice(0)) closeSync(fd);
+  }
+}
+
+const LOWEST_SOCKET = 60;

@@ -1,0 +1,32 @@
+// tsrun features: what this runtime supports, as JSON (features.md). Engines ask it at their start, without root rights and
+// without a container, and read stdout and stderr as one: nothing else may be printed.
+
+import { CAPABILITIES } from "../linux/abi/capability.ts";
+import { MOUNT_OPTIONS } from "../linux/mount-options.ts";
+import type { SeccompFlag } from "../spec/config.gen.ts";
+import { features } from "../spec/features.ts";
+import type { Context, ExitStatus } from "./command.ts";
+import { libseccompVersion } from "./libseccomp-version.ts";
+import { print } from "./output.ts";
+import { commit, version } from "./version.ts";
+
+/** Prints the features structure, indented by four as runc does it. */
+export function command(_: Context<"features">): ExitStatus {
+  const libseccomp = libseccompVersion();
+  const structure = features({
+    version: version(),
+    commit: commit(),
+    capabilities: CAPABILITIES,
+    mountOptions: MOUNT_OPTIONS,
+    ...(libseccomp !== undefined && { libseccomp: { version: libseccomp, supportedFlags: flagsOf(libseccomp) } }),
+  });
+  print(`${JSON.stringify(structure, null, 4)}\n`);
+  return 0;
+}
+
+/** The filter flags that a version of libseccomp can set. Every kernel that tsrun runs on has those of 2.5: seccomp(2). */
+function flagsOf(libseccomp: string): SeccompFlag[] {
+  const [major = 0, minor = 0] = libseccomp.split(".").map(Number);
+  const old: SeccompFlag[] = ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG"];
+  return major > 2 || minor >= 6 ? [...old, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"] : old;
+}

@@ -1,0 +1,28 @@
+// The id maps of a new user namespace: user_namespaces(7); runtime-spec config-linux.md#user-namespace-mappings. They are
+// written from outside, by tsrun, before the process in it does anything; each file takes one write.
+
+import { writeFileSync } from "node:fs";
+import { ConfigError } from "../linux/errors.ts";
+import type { IdMapping, Linux } from "../spec/config.gen.ts";
+import { messageOf } from "./message.ts";
+
+/** Writes the maps of process `pid`. */
+export function writeIdMaps(pid: number, { uidMappings = [], gidMappings = [] }: Linux): void {
+  write(`/proc/${pid}/uid_map`, uidMappings, "linux.uidMappings");
+  write(`/proc/${pid}/gid_map`, gidMappings, "linux.gidMappings");
+}
+
+function write(file: string, mappings: readonly IdMapping[], field: string): void {
+  const lines = mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`);
+  try {
+    writeFileSync(file, lines.join(""));
+  } catch (error) {
+    throw new ConfigError(field, messageOf(error));
+  }
+}
+
+/** The id on the host of an id in the container; undefined where it is not mapped. */
+export function hostId(id: number, mappings: readonly IdMapping[]): number | undefined {
+  const mapping = mappings.find(({ containerID, size }) => id >= containerID && id < containerID + size);
+  return mapping === undefined ? undefined : id - mapping.containerID + mapping.hostID;
+}

@@ -1,0 +1,32 @@
+// Which process is meant. A pid is used again after its process has gone; together with the time that the process started
+// at it is not, until the next boot. /proc/<pid>/stat, proc_pid_stat(5): the name (2) is in parentheses and may itself
+// hold spaces and parentheses, so the fields are counted from the last one. (It may also be no UTF-8, which harms nothing.)
+
+import { readFileSync } from "node:fs";
+
+/** What /proc says of a process. */
+export interface ProcessStat {
+  /** One letter: R, S, D, T, … Z: it has ended and waits for its parent to notice. */
+  readonly state: string;
+  /** In clock ticks since boot. */
+  readonly start: number;
+}
+
+/** Reads /proc/<pid>/stat. Undefined when there is no such process. */
+export function processStat(pid: number | "self"): ProcessStat | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return undefined; // ENOENT, or ESRCH when it ended between open and read
+  }
+  const [state, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return state === undefined ? undefined : { state, start: Number(rest[22 - 4]) };
+}
+
+/** Whether the process that had this pid and started then is still there. One that has ended but was not waited for is not. */
+export function isAlive(pid: number, start: number): boolean {
+  if (pid <= 0) return false;
+  const stat = processStat(pid);
+  return stat !== undefined && stat.start === start && !"ZXx".includes(stat.state);
+}

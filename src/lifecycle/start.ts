@@ -1,0 +1,63 @@
+// tsrun start: lets init be the program, and says so if it cannot. runtime-spec runtime.md#start.
+//
+// The answer comes over a fifo that init holds open close-on-exec: end of file means that execve succeeded, anything else is
+// init's last message, with the errno. Nothing is loaded for this but the state.
+
+import { closeSync, constants, openSync, readSync, rmSync, writeSync } from "node:fs";
+import type { Context, ExitStatus } from "./command.ts";
+import { Container } from "./container.ts";
+import { isErrno } from "./output.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** Starts a created container. */
+export function command({ root, args: [id] }: Context<"start">): ExitStatus {
+  using container = Container.open(root, id, { lock: true });
+  const status = container.status();
+  if (status === "stopped") throw new UsageError("cannot start a container that has stopped");
+  if (status !== "created") throw new UsageError("cannot start an already running container");
+  const failure = release(container);
+  rmSync(container.fifoPath, { force: true });
+  rmSync(container.failurePath, { force: true });
+  if (failure.length > 0) throw failureOf(failure);
+  return 0;
+}
+
+/** Opens the gate and reads what init has to say until it says no more. */
+function release(container: Container): Uint8Array {
+  // A writer of our own lets the reader open without waiting; it is closed before the reading starts.
+  const ahead = openSync(container.failurePath, constants.O_RDONLY | constants.O_NONBLOCK);
+  const writer = openSync(container.failurePath, constants.O_WRONLY | constants.O_NONBLOCK);
+  const reader = openSync(container.failurePath, constants.O_RDONLY);
+  closeSync(ahead);
+  closeSync(writer);
+  try {
+    openGate(container.fifoPath);
+    return readAll(reader);
+  } finally {
+    closeSync(reader);
+  }
+}
+
+function openGate(path: string): void {
+  let gate: number;
+  try {
+    gate = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (isErrno(error, "ENXIO")) throw new UsageError("cannot start a container that has stopped");
+    throw error;
+  }
+  writeSync(gate, "0");
+  closeSync(gate);
+}
+
+function readAll(fd: number): Uint8Array {
+  const buffer = new Uint8Array(4096);
+  let length = 0;
+  for (let read = 1; read > 0 && length < buffer.length; length += read)
+    read = readSync(fd, buffer, length, buffer.length - length, null);
+  return buffer.subarray(0, length);
+}
+
+function failureOf(message: Uint8Array): Error {
+  return new Error(`cannot start: ${message.length}`);
+}

@@ -1,0 +1,75 @@
+// state.json: what tsrun remembers of a container from one command to the next. It holds all that start, state, kill,
+// delete and list need, so that none of these parses config.json again: that costs more than all else that they do.
+// (exec reads the copy of config.json that lies beside it.)
+//
+// It is replaced, never changed: written to a new file and renamed over the old one, rename(2), so that a reader sees the
+// one or the other and needs no lock. It is not synced: after a crash of the machine there is no container either.
+
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import type { Hook, Namespace } from "../spec/config.gen.ts";
+import { messageOf } from "./message.ts";
+
+/** The format's version. A file of another version is refused: it was written by another tsrun. */
+const VERSION = 1;
+
+/** What is remembered of a container. */
+export interface State {
+  /** Of the specification that the config follows. */
+  readonly ociVersion: string;
+  readonly id: string;
+  /** creating: `create` has not finished; if it no longer runs either, it never will. */
+  readonly phase: "creating" | "created";
+  /** Of init, in tsrun's pid namespace; 0 while there is none. */
+  readonly pid: number;
+  /** When init started, in clock ticks since boot: tells it from a later process with the same pid. */
+  readonly pidStart: number;
+  /** RFC 3339, UTC. */
+  readonly created: string;
+  /** Absolute paths. */
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Who created it: the user id that `list` shows the name of. */
+  readonly uid: number;
+  /** As in config.json: one with a `path` was joined and is not the container's own. */
+  readonly namespaces: readonly Namespace[];
+  /** The hooks that later commands run. */
+  readonly hooks: {
+    readonly startContainer: readonly Hook[];
+    readonly poststart: readonly Hook[];
+    readonly poststop: readonly Hook[];
+  };
+  /** Where its cgroups are: the cgroups room's own record, passed back to it as it was. */
+  readonly cgroups: Readonly<Record<string, unknown>>;
+}
+
+/** Writes the state to `path`, whole or not at all. One writer at a time: the caller holds the container's lock. */
+export function writeState(path: string, state: State): void {
+  const next = `${path}.new`;
+  writeFileSync(next, JSON.stringify({ version: VERSION, ...state }, finite), { mode: 0o600 });
+  renameSync(next, path);
+}
+
+/** A hook's timeout may be a bigint, which JSON has not; beyond 2^53 seconds the last digits do not matter. */
+function finite(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? Number(value) : value;
+}
+
+/** Reads the state. Throws the engine's ENOENT when there is none, and an Error when it is not one of ours. */
+export function readState(path: string): State {
+  const text = readFileSync(path, "utf8");
+  try {
+    return checked(JSON.parse(text));
+  } catch (error) {
+    throw new Error(`cannot read ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** A file that was damaged or written by another version must not be taken for "no process, no cgroups". */
+function checked(value: unknown): State {
+  if (typeof value !== "object" || value === null || !("version" in value))
+    throw new Error("not the state of a container");
+  if (value.version !== VERSION) throw new Error(`version ${value.version}, not ${VERSION}: another tsrun wrote it`);
+  const { version: _, ...state } = value;
+  return state as State;
+}

@@ -1,0 +1,175 @@
+// An agent process as tsrun holds it: started, spoken to, and left with nothing behind. wire.ts says what is spoken.
+// socketpair(2), unix(7), wait4(2).
+//
+// Sending and receiving are plain writes and reads, which block: tsrun has nothing else to do meanwhile.
+
+import { hostArchitecture, syscallNumber } from "../abi/syscalls.ts";
+import { syscall } from "../libc.ts";
+import { checked, close, read, write } from "./descriptors.ts";
+import { openExecutable } from "./executable.ts";
+import { agentImage } from "./image.ts";
+import { type SpawnOptions, spawn } from "./posix-spawn.ts";
+import { endOf, killAndReap } from "./reap.ts";
+import { AGENT_SOCKET } from "./wire.ts";
+
+const AF_UNIX = 1;
+const SOCK_SEQPACKET = 5;
+const SOCK_CLOEXEC = 0o2000000;
+const F_DUPFD_CLOEXEC = 1030;
+const CLOSE_RANGE_CLOEXEC = 4;
+const FIRST_OTHER = 3;
+const LAST_DESCRIPTOR = 0xffff_ffff;
+const EPIPE = 32;
+const ECONNRESET = 104;
+
+/** How to start an agent. */
+export interface AgentOptions {
+  /** Descriptors that it starts with besides its socket and 0 to 2, which it inherits: [here, there]. */
+  readonly fds?: SpawnOptions["fds"];
+  /** What ps shows. */
+  readonly argv0?: string;
+  /** The descriptor of its socket. */
+  readonly socket?: number;
+  /** The file to run where memfds cannot be: by default `tsrun-agent` beside the binary. */
+  readonly installed?: string;
+}
+
+/** A socket pair for tsrun and an agent, or for tsrun and the child of a clone: [ours, theirs], both close-on-exec. */
+export function socketpair(): readonly [ours: number, theirs: number] {
+  const fds = new Int32Array(2);
+  const type = SOCK_SEQPACKET | SOCK_CLOEXEC;
+  const result = syscall(syscallNumber("socketpair"), AF_UNIX, type, 0, new Uint8Array(fds.buffer));
+  checked(result, "socketpair", AF_UNIX, type, 0);
+  return [fds[0] ?? -1, fds[1] ?? -1];
+}
+
+/** Owns our end of the socket and, until `release`, the process. */
+export class Agent implements Disposable {
+  readonly pid: number;
+  readonly #socket: number;
+  #open = true;
+  #owned = true;
+
+  private constructor(socket: number, pid: number) {
+    this.#socket = socket;
+    this.pid = pid;
+  }
+
+  /** Starts an agent. It waits for its first message. SyscallError where the kernel refuses. */
+  static spawn(options: AgentOptions = {}): Agent {
+    const [ours, theirs] = socketpair();
+    try {
+      return new Agent(ours, start(theirs, options));
+    } catch (error) {
+      close(ours);
+      throw error;
+    } finally {
+      close(theirs);
+    }
+  }
+
+  /** The child of a clone, which took the other end of `socket` as its own. It need not be a child of ours. */
+  static adopted(socket: number, pid: number): Agent {
+    return new Agent(socket, pid);
+  }
+
+  /** Sends one message. Error, saying how it ended, where the agent is gone; SyscallError for a message too long. */
+  send(message: Uint8Array): void {
+    const sent = write(this.#socket, message);
+    if (isGone(sent)) {
+      throw this.#ended();
+    }
+    checked(sent, "write", this.#socket, message.length);
+  }
+
+  /** Waits for one message; the number of bytes of it that `buffer` has room for. Error, saying how, at its end. */
+  receive(buffer: Uint8Array): number {
+    const length = read(this.#socket, buffer);
+    if (length === 0 || isGone(length)) {
+      throw this.#ended();
+    }
+    return checked(length, "read", this.#socket, buffer.length);
+  }
+
+  /**
+   * Waits for what follows a vector that ends in execve: its frame comes back where that failed, end of file comes where
+   * it succeeded, for the socket is close-on-exec. The number of bytes, 0 for end of file.
+   */
+  receiveOrEnd(buffer: Uint8Array): number {
+    const length = read(this.#socket, buffer);
+    return isGone(length) ? 0 : checked(length, "read", this.#socket, buffer.length);
+  }
+
+  /** As receive, for a foreground command, which sees signals meanwhile: a thread of the engine's waits. */
+  async receiveLater(buffer: Uint8Array): Promise<number> {
+    const { read: readLater } = process.getBuiltinModule("node:fs");
+    const length = await new Promise<number>((resolve, reject) => {
+      readLater(this.#socket, buffer, 0, buffer.length, null, (error, count) =>
+        error ? reject(error) : resolve(count),
+      );
+    });
+    if (length === 0) {
+      throw this.#ended();
+    }
+    return length;
+  }
+
+  /** Gives the process away: from here on disposal closes the socket, and the process lives on. */
+  release(): void {
+    this.#owned = false;
+  }
+
+  /** Closes the socket, and ends and reaps the process where it is a child of ours; no other can end up with it. */
+  [Symbol.dispose](): void {
+    if (!this.#open) {
+      return;
+    }
+    this.#open = false;
+    close(this.#socket);
+    if (this.#owned) {
+      killAndReap(this.pid);
+    }
+  }
+
+  #ended(): Error {
+    return new Error(`Cannot go on: the agent (process ${this.pid}) ${endOf(this.pid)}`);
+  }
+}
+
+function start(theirs: number, options: AgentOptions): number {
+  const { fds = [], argv0 = "tsrun-agent", socket = AGENT_SOCKET, installed } = options;
+  const pairs: SpawnOptions["fds"] = [[theirs, socket], ...fds, ...standardDescriptors(fds)];
+  // Descriptors that tsrun inherited without close-on-exec would go on to the agent: it gets what it is given, no more.
+  const mark = syscall(syscallNumber("close_range"), FIRST_OTHER, LAST_DESCRIPTOR, CLOSE_RANGE_CLOEXEC);
+  checked(mark, "close_range", FIRST_OTHER, LAST_DESCRIPTOR, CLOSE_RANGE_CLOEXEC);
+  const image = agentImage(hostArchitecture(), socket);
+  const program = outOfTheWay(openExecutable(image, installed), pairs);
+  try {
+    const path = `/proc/self/fd/${program}`;
+    const argv = [new TextEncoder().encode(argv0)];
+    return checked(spawn({ path, argv, env: [], fds: pairs }), "execve", path);
+  } finally {
+    close(program);
+  }
+}
+
+/** 0 to 2 as ours, unless others are given. Said explicitly, because engines may set close-on-exec on them (Node does). */
+function standardDescriptors(fds: SpawnOptions["fds"]): SpawnOptions["fds"] {
+  return ([0, 1, 2] as const).filter((fd) => fds.every(([, to]) => to !== fd)).map((fd) => [fd, fd]);
+}
+
+/** The program's descriptor under a number that none of the child's overwrites before it is run. */
+function outOfTheWay(program: number, pairs: SpawnOptions["fds"]): number {
+  if (pairs.every(([, to]) => to !== program)) {
+    return program;
+  }
+  const least = Math.max(...pairs.flat()) + 1;
+  const fd = syscall(syscallNumber("fcntl"), program, F_DUPFD_CLOEXEC, least);
+  close(program);
+  return checked(fd, "fcntl", program, F_DUPFD_CLOEXEC, least);
+}
+
+/** A peer that died with our message unread, or before it. */
+function isGone(result: number): boolean {
+  return result === -EPIPE || result === -ECONNRESET;
+}

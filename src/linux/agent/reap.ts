@@ -1,0 +1,59 @@
+// How a process ended, and how to make sure that it has. wait4(2), pidfd_open(2), kill(2).
+//
+// A process number may only be signalled while it is a child of ours that nobody has waited for: only then it cannot
+// have become another process's. wait4 with WNOHANG tells, because it fails for what is not our child.
+
+import { syscallNumber } from "../abi/syscalls.ts";
+import { syscall } from "../libc.ts";
+import { close } from "./descriptors.ts";
+
+const WNOHANG = 1;
+const SIGKILL = 9;
+const POLLIN = 1;
+/** How long a process may take from closing its socket to its end before it is taken for one that lives on. */
+const END_MS = 1000;
+
+/** Kills and reaps a child of ours; a process that is not one is left alone. */
+export function killAndReap(pid: number): void {
+  if (syscall(syscallNumber("wait4"), pid, 0, WNOHANG, 0) !== 0) {
+    return;
+  }
+  syscall(syscallNumber("kill"), pid, SIGKILL);
+  syscall(syscallNumber("wait4"), pid, 0, 0, 0);
+}
+
+/** How a process that closed its socket ended, as the end of a sentence. Reaps it where it is a child of ours. */
+export function endOf(pid: number): string {
+  waitForEnd(pid);
+  const status = new Int32Array(2);
+  const reaped = syscall(syscallNumber("wait4"), pid, new Uint8Array(status.buffer), WNOHANG, 0);
+  if (reaped === 0) {
+    return "closed its socket";
+  }
+  return reaped < 0 ? "is gone" : describeStatus(status[0] ?? 0);
+}
+
+/** A wait status in words: "exited with 1", "was killed by SIGSEGV". */
+export function describeStatus(status: number): string {
+  const signal = status & 0x7f;
+  return signal === 0 ? `exited with ${(status >> 8) & 0xff}` : `was killed by ${signalName(signal)}`;
+}
+
+function signalName(signal: number): string {
+  const found = Object.entries(process.getBuiltinModule("node:os").constants.signals).find(
+    ([, number]) => number === signal,
+  );
+  return found?.[0] ?? `signal ${signal}`;
+}
+
+/** The socket closes a moment before the process can be waited for. */
+function waitForEnd(pid: number): void {
+  const pidfd = syscall(syscallNumber("pidfd_open"), pid, 0);
+  if (pidfd < 0) {
+    return;
+  }
+  const pollfd = Int32Array.of(pidfd, POLLIN);
+  const timeout = BigInt64Array.of(BigInt(Math.floor(END_MS / 1000)), BigInt((END_MS % 1000) * 1_000_000));
+  syscall(syscallNumber("ppoll"), new Uint8Array(pollfd.buffer), 1, new Uint8Array(timeout.buffer), 0, 0);
+  close(pidfd);
+}

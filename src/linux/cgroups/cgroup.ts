@@ -1,0 +1,129 @@
+// A container's cgroup: one directory in each hierarchy of the host. cgroups(7); "config-linux.md#control-groups".
+//
+// It is limited before anything is in it, and joined by the container's first process itself: a single-threaded process
+// that writes "0" to its own v1 `tasks` file skips the lock that whoever writes another process's id waits 10 ms for, and
+// a v2 cgroup is entered by clone3(CLONE_INTO_CGROUP). So this class opens what is to be written or cloned into, and
+// the agent, which may not see the files any more, gets the descriptors.
+
+import { closeSync, openSync } from "node:fs";
+import type { LinuxResources } from "../../spec/config.gen.ts";
+import { O_CLOEXEC, O_DIRECTORY, O_RDONLY, O_WRONLY } from "../abi/fcntl.ts";
+import { errnoOf, failed } from "./error.ts";
+import type { CgroupMode } from "./host.ts";
+import { isFrozen, killV1, killV2, processesBelow } from "./processes.ts";
+import { removeAll } from "./remove.ts";
+import { planResources } from "./resources.ts";
+import { writeAll } from "./write.ts";
+
+/** A cgroup as state.json keeps it: the container's directory by hierarchy name ("memory", "cpu,cpuacct", "" for v2). */
+export interface CgroupRecord {
+  readonly mode: CgroupMode;
+  readonly paths: { readonly [hierarchy: string]: string };
+}
+
+/** Descriptors by which a process joins. They are the caller's to hand on; disposing closes tsrun's own. */
+export interface JoinDescriptors extends Disposable {
+  /** v1 `tasks` files, write-only: a single-threaded process writes "0" to each. */
+  readonly tasks: readonly number[];
+  /** The v2 directory for CLONE_INTO_CGROUP; undefined on a v1 host. On a hybrid host both kinds are there. */
+  readonly directory: number | undefined;
+}
+
+/** The directories of one container. */
+export class Cgroup {
+  readonly mode: CgroupMode;
+  readonly #paths: ReadonlyMap<string, string>;
+
+  /** For cgroups that exist: `createCgroup` makes them. Without paths it is the cgroup of a container that has none. */
+  constructor(mode: CgroupMode, paths: ReadonlyMap<string, string>) {
+    this.mode = mode;
+    this.#paths = paths;
+  }
+
+  static fromRecord({ mode, paths }: CgroupRecord): Cgroup {
+    return new Cgroup(mode, new Map(Object.entries(paths)));
+  }
+
+  record(): CgroupRecord {
+    return { mode: this.mode, paths: Object.fromEntries(this.#paths) };
+  }
+
+  /**
+   * Sets the limits that `resources` has and leaves the others. Devices are set once, by createCgroup.
+   * @throws ConfigError for a setting that cannot be made here
+   * @throws CgroupError naming field, file, value and errno of a write that failed
+   */
+  apply(resources: LinuxResources): void {
+    const version = this.mode === "v2" ? "v2" : "v1";
+    writeAll(planResources(resources, version), (controller) => this.directory(controller));
+  }
+
+  /** The container's directory in a controller's hierarchy; undefined when it has none there. */
+  directory(controller: string): string | undefined {
+    if (this.mode === "v2") return this.#paths.get("");
+    for (const [name, path] of this.#paths) if (name.split(",").includes(controller)) return path;
+    return undefined;
+  }
+
+  /** Opens what a process needs to join. @throws CgroupError */
+  open(): JoinDescriptors {
+    const opened: number[] = [];
+    const close = () => {
+      for (const fd of opened.splice(0)) closeSync(fd);
+    };
+    try {
+      for (const [name, path] of this.#paths) if (name !== "") opened.push(open(`${path}/tasks`, O_WRONLY));
+      const tasks = [...opened];
+      const unified = this.#paths.get("");
+      const directory = unified === undefined ? undefined : open(unified, O_RDONLY | O_DIRECTORY);
+      if (directory !== undefined) opened.push(directory);
+      return { tasks, directory, [Symbol.dispose]: close };
+    } catch (error) {
+      close();
+      throw error;
+    }
+  }
+
+  /** Ids of all processes in the container's cgroup and below it, as tsrun's pid namespace numbers them. */
+  pids(): number[] {
+    const path = this.#listed();
+    return path === undefined ? [] : processesBelow(path);
+  }
+
+  /** Sends SIGKILL to all of them. They may still be on their way out when this returns; `remove` waits. */
+  killAll(): void {
+    const unified = this.#paths.get("");
+    const killed = unified !== undefined && killV2(unified);
+    if (this.mode === "v2" && killed) return;
+    // A process that the container moved out of its hybrid cgroup is still in the v1 ones, and a frozen one needs a thaw.
+    const path = this.#listed();
+    if (path !== undefined) killV1(path, this.directory("freezer"));
+  }
+
+  /** Whether the container is paused. */
+  frozen(): boolean {
+    const path = this.directory("freezer");
+    return path !== undefined && isFrozen(path);
+  }
+
+  /**
+   * Removes all directories and what the container made below them; no error when they are gone already.
+   * Waits up to two seconds for processes that were killed. @throws CgroupError naming those that stay
+   */
+  remove(): void {
+    removeAll([...this.#paths.values()]);
+  }
+
+  /** One hierarchy tells all processes. The devices controller is the one that a container is least able to leave. */
+  #listed(): string | undefined {
+    return this.directory("devices") ?? this.#paths.values().next().value;
+  }
+}
+
+function open(path: string, flags: number): number {
+  try {
+    return openSync(path, flags | O_CLOEXEC);
+  } catch (error) {
+    throw failed(`open ${path}`, errnoOf(error));
+  }
+}

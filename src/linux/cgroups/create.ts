@@ -1,0 +1,139 @@
+// Makes a container's cgroup and limits it: all or nothing. mkdir(2) is what makes a cgroup, in each hierarchy by itself;
+// the usual case, parents there and ready, is one call a hierarchy. What was made is remembered, to be unmade exactly.
+// The specification lets a runtime refuse a cgroup that is in use: two containers in one could not be ended apart.
+
+import { mkdirSync, rmdirSync } from "node:fs";
+import { dirname } from "node:path";
+import type { LinuxResources } from "../../spec/config.gen.ts";
+import { ConfigError } from "../errors.ts";
+import { Cgroup } from "./cgroup.ts";
+import { fillCpuset } from "./cpuset.ts";
+import { deviceFilter } from "./device-rules.ts";
+import { writeDevicesV1 } from "./devices-v1.ts";
+import { CgroupError, errnoOf, failed, isPermission } from "./error.ts";
+import type { CgroupHost } from "./host.ts";
+import { type CgroupDir, cgroupPaths } from "./paths.ts";
+import { isFrozen, processesBelow } from "./processes.ts";
+import { planResources } from "./resources.ts";
+import { enableControllers, settleType } from "./v2.ts";
+import type { Write } from "./write.ts";
+
+/** What of a container's config and of the command line decides about its cgroup. */
+export interface CgroupRequest {
+  readonly id: string;
+  /** linux.cgroupsPath */
+  readonly cgroupsPath?: string | undefined;
+  /** linux.resources */
+  readonly resources?: LinuxResources | undefined;
+  /** A rootless container without a cgroupsPath does without a cgroup that it has no permission to make. */
+  readonly rootless?: boolean;
+}
+
+/**
+ * Makes the container's cgroup in every hierarchy of the host and puts its limits and device rules in force.
+ * @throws ConfigError for a setting that cannot be made here
+ * @throws CgroupError when the kernel refuses, or the cgroup is in use or frozen; nothing that was made is left then
+ */
+export function createCgroup(host: CgroupHost, request: CgroupRequest): Cgroup {
+  const resources = request.resources ?? {};
+  // Planned before anything is made: most of what cannot be done is known by then.
+  const plan = planResources(resources, host.mode === "v2" ? "v2" : "v1");
+  const made: string[] = [];
+  try {
+    const dirs = cgroupPaths(host, request.cgroupsPath, request.id);
+    const usable = dirs.filter((dir) => make(dir, plan, made, request));
+    const cgroup = new Cgroup(host.mode, new Map(usable.map(({ hierarchy, path }) => [hierarchy.name, path])));
+    cgroup.apply(resources);
+    restrictDevices(cgroup, request);
+    // Only now, so that what the config says is written first: the parent's processors may be a sibling's exclusively.
+    for (const { hierarchy, path } of usable) if (isCpuset(hierarchy.name)) fillCpuset(path, hierarchy.mount);
+    return cgroup;
+  } catch (error) {
+    unmake(made);
+    throw error;
+  }
+}
+
+function isCpuset(hierarchy: string): boolean {
+  return hierarchy.split(",").includes("cpuset");
+}
+
+/** Makes the directory in one hierarchy. Returns false when it has to be done without. */
+function make(dir: CgroupDir, plan: readonly Write[], made: string[], request: CgroupRequest): boolean {
+  try {
+    makeCgroup(dir, plan, made);
+    return true;
+  } catch (error) {
+    // Limits that this leaves without a cgroup fail when they are applied.
+    if (request.rootless && !request.cgroupsPath && isPermission(error)) return false;
+    throw error;
+  }
+}
+
+function makeCgroup({ hierarchy, path }: CgroupDir, plan: readonly Write[], made: string[]): void {
+  const parent = dirname(path);
+  if (hierarchy.name === "") {
+    makeDirectory(parent, hierarchy.mount, made);
+    enableControllers(parent, hierarchy.mount);
+  }
+  const isNew = makeDirectory(path, hierarchy.mount, made);
+  // What the config wants of a cpuset must be a part of what the parent has by then.
+  if (plan.some(({ controller }) => controller === "cpuset") && isCpuset(hierarchy.name)) {
+    fillCpuset(parent, hierarchy.mount);
+  }
+  if (hierarchy.name === "") settleType(path, plan);
+  if (!isNew) refuseUsed(path);
+}
+
+/** Makes a directory and its missing parents, never above the mount point. Returns false when it was there. */
+function makeDirectory(path: string, mount: string, made: string[]): boolean {
+  if (path === mount) return false;
+  let code = mkdir(path);
+  if (code === "ENOENT") {
+    makeDirectory(dirname(path), mount, made);
+    code = mkdir(path);
+  }
+  if (code === undefined) made.push(path);
+  else if (code !== "EEXIST") throw failed(`mkdir ${path}`, code);
+  return code === undefined;
+}
+
+function mkdir(path: string): string | undefined {
+  try {
+    mkdirSync(path, 0o755);
+    return undefined;
+  } catch (error) {
+    return errnoOf(error);
+  }
+}
+
+function refuseUsed(path: string): void {
+  const count = processesBelow(path).length;
+  if (count > 0) throw new CgroupError(`container's cgroup is not empty: ${count} process(es) found in ${path}`);
+  if (isFrozen(path)) throw new CgroupError(`container's cgroup unexpectedly frozen: ${path}`);
+}
+
+function restrictDevices(cgroup: Cgroup, { resources, rootless }: CgroupRequest): void {
+  const rules = resources?.devices ?? [];
+  const filter = deviceFilter(rules);
+  if (cgroup.mode !== "v2") {
+    const directory = cgroup.directory("devices");
+    // Without root no device node can be made or opened that was not given, so there is nothing to keep from it.
+    if (directory !== undefined || !rootless) writeDevicesV1(directory, filter);
+    return;
+  }
+  if (rules.length === 0 || (filter.allowByDefault && filter.exceptions.length === 0)) return;
+  throw new ConfigError("linux.resources.devices", "device rules are not supported on cgroup v2 yet");
+}
+
+/** Children first. They were never used, so nothing keeps them busy. */
+function unmake(made: readonly string[]): void {
+  for (const path of made.toReversed()) {
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      // Somebody else's child is in it now, or somebody removed it: no longer ours to undo.
+      errnoOf(error);
+    }
+  }
+}

@@ -1,0 +1,77 @@
+// The processes of a cgroup and of those below it: listing them, and ending them all. cgroups(7).
+//
+// v2 kills a subtree with one write to cgroup.kill, and no fork escapes it. On v1 every process gets its signal, and again
+// whoever was born meanwhile; if they do not get fewer the subtree is frozen (which takes a millisecond, so not at first).
+// A frozen v1 process does not die before it is thawed.
+
+import { readdirSync } from "node:fs";
+import { errnoOf } from "./error.ts";
+import { readFile, writeFile } from "./write.ts";
+
+/** Process ids in `path` and below, as tsrun's pid namespace numbers them; empty when the cgroup is gone. */
+export function processesBelow(path: string): number[] {
+  const found = processesIn(path);
+  for (const child of children(path)) found.push(...processesBelow(child));
+  return found;
+}
+
+function processesIn(path: string): number[] {
+  // In a threaded v2 cgroup only threads can be listed.
+  const text = readFile(`${path}/cgroup.procs`) ?? readFile(`${path}/cgroup.threads`) ?? "";
+  // 0 is a process of another pid namespace.
+  return text
+    .split("\n")
+    .map(Number)
+    .filter((pid) => pid > 0);
+}
+
+/** The cgroups directly below `path`. */
+export function children(path: string): string[] {
+  try {
+    const entries = readdirSync(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => `${path}/${entry.name}`);
+  } catch (error) {
+    errnoOf(error);
+    return [];
+  }
+}
+
+/** Whether the cgroup's processes are stopped, or being stopped, by the freezer of v1 or v2. */
+export function isFrozen(path: string): boolean {
+  const v1 = readFile(`${path}/freezer.state`);
+  return v1 === undefined ? readFile(`${path}/cgroup.freeze`) === "1" : v1 !== "THAWED";
+}
+
+/** Ends everything in a v2 subtree. Returns false where the kernel has no such file or refuses. */
+export function killV2(path: string): boolean {
+  return writeFile(`${path}/cgroup.kill`, "1") === undefined;
+}
+
+/** Looks before the processes are made to hold still, and before it is given up: something outruns us. */
+const FREEZE_AFTER = 3;
+const MOST_ROUNDS = 20;
+
+/** Ends everything in a v1 subtree: `path` in any hierarchy, `freezer` the same cgroup in the freezer's if it has one. */
+export function killV1(path: string, freezer: string | undefined): void {
+  const killed = new Set<number>();
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const fresh = processesBelow(path).filter((pid) => !killed.has(pid));
+    // What has its signal forks no more, so nothing new means that nothing new can come.
+    if (fresh.length === 0) break;
+    if (round === FREEZE_AFTER && freezer !== undefined) writeFile(`${freezer}/freezer.state`, "FROZEN");
+    for (const pid of fresh) {
+      kill(pid);
+      killed.add(pid);
+    }
+  }
+  if (freezer !== undefined && isFrozen(freezer)) writeFile(`${freezer}/freezer.state`, "THAWED");
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    // It was faster: ESRCH.
+    if (errnoOf(error) !== "ESRCH") throw error;
+  }
+}

@@ -1,0 +1,77 @@
+// Who the process is and what it may do: user, groups, umask, capabilities, no_new_privs. runtime-spec
+// config.md#user, #linux-process; credentials(7), capabilities(7), capset(2), setresuid(2).
+//
+// Order: the bounding set shrinks while CAP_SETPCAP is still held; ids change with KEEPCAPS, so that the permitted set
+// survives a change to an unprivileged user; then the sets become what the config says; ambient last, since it must be
+// within permitted and inheritable.
+
+import type { Capabilities, Process, User } from "../spec/config.gen.ts";
+import { CAPABILITIES, capData, capHeader } from "./abi/capability.ts";
+import {
+  PR_CAP_AMBIENT,
+  PR_CAP_AMBIENT_CLEAR_ALL,
+  PR_CAP_AMBIENT_RAISE,
+  PR_CAPBSET_DROP,
+  PR_SET_KEEPCAPS,
+} from "./abi/prctl.ts";
+import { syscall } from "./calls.ts";
+import type { Plan } from "./plan.ts";
+
+type CapabilitySet = keyof Capabilities;
+
+/** A set of capabilities as the kernel's bits. What the kernel (up to `last`) does not have is left out. */
+export function capabilityBits(names: readonly string[] | undefined, last: number): bigint {
+  let bits = 0n;
+  for (const name of names ?? []) {
+    const number = CAPABILITIES.findIndex((known) => known === name);
+    if (number >= 0 && number <= last) bits |= 1n << BigInt(number);
+  }
+  return bits;
+}
+
+/** Takes out of the bounding set what the config does not list. */
+export function planBoundingSet(plan: Plan, { capabilities }: Process, last: number): void {
+  if (capabilities === undefined) return;
+  plan.at("process.capabilities.bounding");
+  const keep = capabilityBits(capabilities.bounding, last);
+  for (let number = 0; number <= last; number++) {
+    if ((keep & (1n << BigInt(number))) === 0n) plan.add(syscall("prctl", PR_CAPBSET_DROP, number, 0, 0, 0));
+  }
+}
+
+/** Becomes root of the user namespace that the caller is in: until then its ids are none there, and it could make no file. */
+export function planRootOfUserNamespace(plan: Plan): void {
+  plan.at("linux.uidMappings");
+  plan.tolerate("EPERM", syscall("setgroups", 0, 0)); // where it is denied, an ordinary user made the namespace
+  plan.add(syscall("setresgid", 0, 0, 0));
+  plan.add(syscall("setresuid", 0, 0, 0));
+}
+
+/** Becomes the user. `setgroupsDenied`: in this user namespace groups cannot be changed. */
+export function planUser(plan: Plan, user: User, setgroupsDenied: boolean): void {
+  const { uid = 0, gid = 0, additionalGids = [] } = user;
+  plan.at("process.capabilities").add(syscall("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0));
+  if (!setgroupsDenied) {
+    const groups = new Uint8Array(new Uint32Array(additionalGids).buffer);
+    // Also when there are none: the caller's groups are not the container's.
+    plan.at("process.user.additionalGids").add(syscall("setgroups", additionalGids.length, groups));
+  }
+  plan.at("process.user.gid").add(syscall("setresgid", gid, gid, gid));
+  plan.at("process.user.uid").add(syscall("setresuid", uid, uid, uid));
+}
+
+/** Sets effective, permitted, inheritable and ambient capabilities. */
+export function planCapabilities(plan: Plan, { capabilities }: Process, last: number): void {
+  plan.at("process.capabilities").add(syscall("prctl", PR_SET_KEEPCAPS, 0, 0, 0, 0));
+  if (capabilities === undefined) return;
+  const bits = (set: CapabilitySet): bigint => capabilityBits(capabilities[set], last);
+  const sets = { effective: bits("effective"), permitted: bits("permitted"), inheritable: bits("inheritable") };
+  plan.add(syscall("capset", capHeader(), capData(sets)));
+  plan.at("process.capabilities.ambient");
+  plan.add(syscall("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
+  const ambient = bits("ambient") & sets.permitted & sets.inheritable;
+  for (let number = 0; number <= last; number++) {
+    if ((ambient & (1n << BigInt(number))) !== 0n)
+      plan.add(syscall("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0));
+  }
+}

@@ -1,0 +1,196 @@
+// A plan as the agent's message, and the agent's reply as results. The layout is wire.ts's; behind the frames come the
+// `Out` areas, which are part of the reply, then the data that calls point to, which is not.
+//
+// A message has a most of bytes. Data that does not fit (a large environment) goes ahead, in pieces that the agent reads
+// to a far part of its arena; frames that do not fit go in slices, later ones with the results of earlier ones filled in.
+
+import { errnoNumber } from "./abi/errno.ts";
+import { hostArchitecture, syscallNumber } from "./abi/syscalls.ts";
+import {
+  ADOPT,
+  ANY_ERRNO,
+  ARENA,
+  ARENA_SIZE,
+  FRAME,
+  FRAME_SIZE,
+  FRAMES,
+  HEADER,
+  HEADER_SIZE,
+  MESSAGE,
+  MESSAGE_MAX,
+  SKIP_ON_SUCCESS,
+} from "./agent/wire.ts";
+import { AgentSocket, type Arg, type Call, Out, OutWord, Result, type Step, Strings, Struct } from "./plan.ts";
+
+/** Address that data is loaded to ahead of a message that it does not fit in. */
+export const FAR = MESSAGE + MESSAGE_MAX;
+
+const FAR_MAX = ARENA + ARENA_SIZE - FAR;
+const utf8 = new TextEncoder();
+
+/** What to send for a list of steps, and how to read the answer. */
+export interface Encoded {
+  readonly message: Uint8Array;
+  /** Bytes to be loaded at FAR before `message`; empty when all fits. */
+  readonly far: Uint8Array;
+  /** Where each Out lies in the reply. */
+  readonly outs: ReadonlyMap<Out, number>;
+  readonly replyLength: number;
+}
+
+/** Encodes steps. Results must refer to steps of this list, counted from `first`. */
+export function encode(steps: readonly Step[], first = 0): Encoded {
+  const outs = new Map<Out, number>();
+  const outStart = HEADER_SIZE + steps.length * FRAME_SIZE;
+  const replyLength = placeOuts(steps, outStart, outs);
+  const near = new Data(MESSAGE + replyLength, MESSAGE_MAX - replyLength);
+  const message = encodeInto(steps, first, outs, replyLength, near);
+  if (message !== undefined) return { message, far: new Uint8Array(0), outs, replyLength };
+  const far = new Data(FAR, FAR_MAX);
+  const head = encodeInto(steps, first, outs, replyLength, far);
+  if (head === undefined) throw new RangeError("Cannot send the arguments of a system call: they are too large");
+  return { message: head.subarray(0, replyLength), far: far.bytes.subarray(0, far.length), outs, replyLength };
+}
+
+function placeOuts(steps: readonly Step[], start: number, outs: Map<Out, number>): number {
+  let end = start;
+  for (const step of steps) {
+    for (const arg of step.call.args) {
+      if (!(arg instanceof Out) || outs.has(arg)) continue;
+      outs.set(arg, end);
+      end += (arg.size + 7) & ~7;
+    }
+  }
+  return end;
+}
+
+function encodeInto(
+  steps: readonly Step[],
+  first: number,
+  outs: ReadonlyMap<Out, number>,
+  replyLength: number,
+  data: Data,
+): Uint8Array | undefined {
+  const head = new Uint8Array(replyLength);
+  const view = new DataView(head.buffer);
+  setWord(view, HEADER.end, FRAMES + steps.length * FRAME_SIZE);
+  setWord(view, HEADER.replyLength, replyLength);
+  for (const [out, offset] of outs) if (out.initial !== undefined) head.set(out.initial, offset);
+  const address = (arg: Arg): number => addressOf(arg, first, outs, data);
+  steps.forEach((step, i) => {
+    encodeFrame(view, HEADER_SIZE + i * FRAME_SIZE, step, address);
+  });
+  if (data.overflowed) return undefined;
+  if (data.start !== MESSAGE + replyLength) return head;
+  const message = new Uint8Array(replyLength + data.length);
+  message.set(head);
+  message.set(data.bytes.subarray(0, data.length), replyLength);
+  return message;
+}
+
+function encodeFrame(view: DataView, at: number, step: Step, address: (arg: Arg) => number): void {
+  const { call, tolerance } = step;
+  view.setUint16(at + FRAME.nr, numberOf(call), true);
+  let flags = 0;
+  if (tolerance !== undefined) {
+    if (tolerance.skip > 255) throw new RangeError(`Cannot skip ${tolerance.skip} calls: 255 is the most`);
+    const { errno } = tolerance;
+    view.setUint16(
+      at + FRAME.tolerated,
+      errno === undefined ? 0 : errno === "any" ? ANY_ERRNO : errnoNumber(errno),
+      true,
+    );
+    view.setUint8(at + FRAME.skip, tolerance.skip);
+    if (tolerance.skipOnSuccess) flags |= SKIP_ON_SUCCESS;
+  }
+  call.args.forEach((arg, i) => {
+    const offset = at + FRAME.args + i * 8;
+    if (typeof arg === "number") setWord(view, offset, arg);
+    else if (typeof arg === "bigint") view.setBigUint64(offset, BigInt.asUintN(64, arg), true);
+    else setWord(view, offset, address(arg));
+    if (arg instanceof Result || arg instanceof OutWord || arg instanceof AgentSocket) flags |= 1 << i;
+  });
+  view.setUint8(at + FRAME.flags, flags);
+  if (step.becomesSocket) setWord(view, at + FRAME.store, ARENA);
+}
+
+function numberOf({ name }: Call): number {
+  return name === "adopt" ? ADOPT : syscallNumber(name, hostArchitecture());
+}
+
+function addressOf(arg: Arg, first: number, outs: ReadonlyMap<Out, number>, data: Data): number {
+  if (arg instanceof Result) return FRAMES + (arg.index - first) * FRAME_SIZE + FRAME.result;
+  if (arg instanceof AgentSocket) return ARENA;
+  if (arg instanceof Out) return MESSAGE + (outs.get(arg) ?? 0);
+  if (arg instanceof OutWord) return MESSAGE + (outs.get(arg.out) ?? 0) + arg.offset;
+  if (typeof arg === "string") return data.string(arg);
+  if (arg instanceof Uint8Array) return data.put(arg, 8);
+  if (arg instanceof Strings) return putStrings(arg, data);
+  if (arg instanceof Struct) return putStruct(arg, data);
+  throw new TypeError("not an address");
+}
+
+function putStrings({ strings }: Strings, data: Data): number {
+  const pointers = new Uint8Array((strings.length + 1) * 8);
+  const view = new DataView(pointers.buffer);
+  strings.forEach((string, i) => {
+    setWord(view, i * 8, typeof string === "string" ? data.string(string) : data.put(string, 1, true));
+  });
+  return data.put(pointers, 8);
+}
+
+function putStruct(struct: Struct, data: Data): number {
+  const bytes = struct.bytes.slice();
+  const view = new DataView(bytes.buffer);
+  for (const [offset, to] of struct.pointers) setWord(view, offset, data.put(to, 8));
+  return data.put(bytes, 8);
+}
+
+/** Writes a signed or unsigned integer of up to 53 bits as 64 bits. */
+function setWord(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, value >>> 0, true);
+  view.setUint32(offset + 4, Math.floor(value / 0x1_0000_0000) >>> 0, true);
+}
+
+/** Bytes to point to, at addresses from `start`; equal strings are stored once. */
+class Data {
+  readonly start: number;
+  readonly #limit: number;
+  readonly #strings = new Map<string, number>();
+  bytes = new Uint8Array(4096);
+  length = 0;
+  overflowed = false;
+
+  constructor(start: number, limit: number) {
+    this.start = start;
+    this.#limit = limit;
+  }
+
+  string(text: string): number {
+    const known = this.#strings.get(text);
+    if (known !== undefined) return known;
+    const address = this.put(utf8.encode(text), 1, true);
+    this.#strings.set(text, address);
+    return address;
+  }
+
+  /** Appends bytes, aligned, with a NUL behind them when asked; returns their address. */
+  put(bytes: Uint8Array, align: number, terminated = false): number {
+    const at = (this.length + align - 1) & -align;
+    const end = at + bytes.length + (terminated ? 1 : 0);
+    if (end > this.#limit) {
+      this.overflowed = true;
+      return 0;
+    }
+    if (end > this.bytes.length) this.#grow(end);
+    this.bytes.set(bytes, at);
+    this.length = end;
+    return this.start + at;
+  }
+
+  #grow(least: number): void {
+    const bytes = new Uint8Array(Math.max(least, this.bytes.length * 2));
+    bytes.set(this.bytes.subarray(0, this.length));
+    this.bytes = bytes;
+  }
+}

@@ -1,0 +1,48 @@
+// What the plans ask about the host before they are made: a plan is then a function of (Config, Host) alone, and tests
+// answer for hosts that they are not on.
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { makedev } from "./abi/stat.ts";
+
+/** Questions to the host. */
+export interface Host {
+  /** Whether a path, links followed, is a directory; undefined where nothing is. */
+  isDirectory(path: string): boolean | undefined;
+  exists(path: string): boolean;
+  /** Whether a path is the character device 1:3. */
+  isNullDevice(path: string): boolean;
+  /** The number of the last capability that the kernel has. */
+  lastCapability(): number;
+  /** Mount points of whole procfs and sysfs file systems outside `rootfs`, deepest first. */
+  fullProcAndSysMounts(rootfs: string): readonly string[];
+}
+
+/** The host that tsrun runs on. */
+export const thisHost: Host = {
+  isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory(),
+  exists: existsSync,
+  isNullDevice(path) {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats?.isCharacterDevice() === true && stats.rdev === makedev(1, 3);
+  },
+  lastCapability: () => Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8")),
+  fullProcAndSysMounts(rootfs) {
+    return parseProcAndSysMounts(readFileSync("/proc/self/mountinfo", "utf8"), rootfs);
+  },
+};
+
+/** Mount points of procfs and sysfs in the text of a mountinfo file (proc_pid_mountinfo(5)), outside `rootfs`. */
+export function parseProcAndSysMounts(mountinfo: string, rootfs: string): string[] {
+  const found: string[] = [];
+  for (const line of mountinfo.split("\n")) {
+    const fields = line.split(" ");
+    const root = fields[3];
+    const place = fields[4]?.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+      String.fromCharCode(Number.parseInt(octal, 8)),
+    );
+    const type = fields[fields.indexOf("-") + 1];
+    if (place === undefined || root !== "/" || (type !== "proc" && type !== "sysfs")) continue;
+    if (place !== rootfs && !place.startsWith(`${rootfs}/`)) found.push(place);
+  }
+  return found.reverse();
+}

@@ -1,0 +1,39 @@
+// The names that a container has for itself, and its session keyring and loopback interface. runtime-spec config.md#hostname,
+// #domainname; sethostname(2), session-keyring(7), netdevice(7).
+
+import type { Config } from "../spec/config.gen.ts";
+import { AF_INET, IFF_RUNNING, IFF_UP, ifreqFlags, SIOCSIFFLAGS, SOCK_CLOEXEC, SOCK_DGRAM } from "./abi/ioctl.ts";
+import { KEY_PERMISSIONS, KEYCTL_JOIN_SESSION_KEYRING, KEYCTL_SETPERM } from "./abi/prctl.ts";
+import { close, syscall } from "./calls.ts";
+import type { Namespaces } from "./namespaces.ts";
+import type { Plan } from "./plan.ts";
+
+const utf8 = new TextEncoder();
+
+/** Sets hostname and domainname. */
+export function planNames(plan: Plan, { hostname, domainname }: Config): void {
+  if (hostname !== undefined) {
+    const bytes = utf8.encode(hostname);
+    plan.at("hostname").add(syscall("sethostname", bytes, bytes.length));
+  }
+  if (domainname !== undefined) {
+    const bytes = utf8.encode(domainname);
+    plan.at("domainname").add(syscall("setdomainname", bytes, bytes.length));
+  }
+}
+
+/** A session keyring of the container's own, so that it does not share the caller's. Kernels without keys need none. */
+export function planKeyring(plan: Plan, id: string): void {
+  plan.at("session keyring").unless("ENOSYS", syscall("keyctl", KEYCTL_JOIN_SESSION_KEYRING, `_ses.${id}`), (ring) => {
+    plan.add(syscall("keyctl", KEYCTL_SETPERM, ring, KEY_PERMISSIONS));
+  });
+}
+
+/** Brings the loopback interface of a new network namespace up. */
+export function planLoopback(plan: Plan, { created }: Namespaces): void {
+  if (!created.has("network")) return;
+  plan.at("linux.namespaces (network)");
+  const socket = plan.add(syscall("socket", AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  plan.add(syscall("ioctl", socket, SIOCSIFFLAGS, ifreqFlags("lo", IFF_UP | IFF_RUNNING)));
+  plan.add(close(socket));
+}

@@ -1,0 +1,207 @@
+// Runs plans. `Kernel` is the one choke point that every system call for a container passes, so it can be the agent, a
+// recorder that runs nothing, or one that fails on purpose.
+
+import { errnoName, errnoText } from "./abi/errno.ts";
+import { ARENA, ARENA_SIZE, FRAME, FRAME_SIZE, FRAMES, HEADER, HEADER_SIZE, MESSAGE_MAX } from "./agent/wire.ts";
+import { type Encoded, encode, FAR } from "./encode.ts";
+import { AgentSocket, type Answers, type Arg, type Call, type Out, OutWord, Plan, Result, type Step } from "./plan.ts";
+
+/** Something that runs plans: all of it or up to the first failure, which is thrown as a SyscallError. */
+export interface Kernel {
+  run(plan: Plan): Results;
+}
+
+/** A system call that failed: prints as a call, after the config field that it comes from. */
+export class SyscallError extends Error {
+  override readonly name = "SyscallError";
+  readonly call: Call;
+  readonly errno: number;
+  readonly field: string;
+
+  constructor(call: Call, errno: number, field: string) {
+    super(describeFailure(call, errno, field));
+    this.call = call;
+    this.errno = errno;
+    this.field = field;
+  }
+}
+
+function describeFailure(call: Call, errno: number, field: string): string {
+  const text = `${call.name}(${subject(call)}): ${errnoName(errno)} (${errnoText(errno)})`;
+  return field === "" ? text : `${field}: ${text}`;
+}
+
+/** The strings among a call's arguments: what tells one call from another of its name. */
+function subject(call: Call): string {
+  return call.args.filter((arg) => typeof arg === "string" && arg !== "").join(", ");
+}
+
+/** What the calls of a plan returned. */
+export class Results implements Answers {
+  readonly #values: number[];
+  readonly #outs = new Map<Out, Uint8Array>();
+
+  constructor(count: number) {
+    this.#values = new Array<number>(count).fill(0);
+  }
+
+  /** A call's result: ≥ 0, or minus the errno where that was tolerated; 0 for a call that was skipped. */
+  value(result: Result): number {
+    return this.#values[result.index] ?? 0;
+  }
+
+  /** The bytes of an `Out` after the run. */
+  bytes(out: Out): Uint8Array {
+    return this.#outs.get(out) ?? new Uint8Array(out.size);
+  }
+
+  /** Takes the results of a reply over; throws for a call that failed untolerated. */
+  take(reply: Uint8Array, encoded: Encoded, steps: readonly Step[], first: number): void {
+    if (reply.length < encoded.replyLength) throw new Error("Cannot read the agent's reply: it is short");
+    const view = new DataView(reply.buffer, reply.byteOffset, reply.byteLength);
+    const failed = view.getUint32(HEADER.failed, true);
+    const failedIndex = failed === 0 ? -1 : (failed - FRAMES) / FRAME_SIZE;
+    const ran = failed === 0 ? steps.length : failedIndex;
+    for (let i = 0; i < ran; i++) this.#values[first + i] = resultAt(view, i);
+    const step = steps[failedIndex];
+    if (step !== undefined) throw new SyscallError(step.call, -resultAt(view, failedIndex), step.field);
+    for (const [out, offset] of encoded.outs) this.#outs.set(out, reply.slice(offset, offset + out.size));
+  }
+
+  /** The steps with everything that earlier results can fill in filled in. */
+  resolve(steps: readonly Step[], first: number): Step[] {
+    return steps.map((step) => ({
+      ...step,
+      call: { ...step.call, args: step.call.args.map((a) => this.#known(a, first)) },
+    }));
+  }
+
+  #known(arg: Arg, first: number): Arg {
+    if (arg instanceof Result && arg.index < first) return this.value(arg);
+    if (arg instanceof OutWord) {
+      const bytes = this.#outs.get(arg.out);
+      if (bytes !== undefined) return new DataView(bytes.buffer).getBigUint64(arg.offset, true);
+    }
+    return arg;
+  }
+}
+
+function resultAt(view: DataView, index: number): number {
+  return Number(view.getBigInt64(HEADER_SIZE + index * FRAME_SIZE + FRAME.result, true));
+}
+
+/** The two ends of the conversation that an AgentKernel needs of an agent. */
+export interface Channel {
+  send(message: Uint8Array): void;
+  receive(buffer: Uint8Array): number;
+  receiveOrEnd(buffer: Uint8Array): number;
+  receiveLater(buffer: Uint8Array): Promise<number>;
+}
+
+/** Runs plans in an agent. */
+export class AgentKernel implements Kernel {
+  readonly #channel: Channel;
+  readonly #buffer = new Uint8Array(MESSAGE_MAX);
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+  }
+
+  run(plan: Plan): Results {
+    const results = new Results(plan.steps.length);
+    const { steps } = plan;
+    const pauses = plan.pauses.values();
+    let pause = pauses.next().value;
+    for (let first = 0; first < steps.length || pause !== undefined; ) {
+      if (pause !== undefined && pause.after === first) {
+        pause.action(results);
+        pause = pauses.next().value;
+        continue;
+      }
+      const end = Math.min(sliceEnd(steps, first), pause?.after ?? steps.length);
+      const whole = first === 0 && end === steps.length;
+      const slice = whole ? steps : results.resolve(steps.slice(first, end), first);
+      const encoded = this.#send(slice, first);
+      results.take(this.#reply(), encoded, slice, first);
+      first = end;
+    }
+    return results;
+  }
+
+  /** Sends a plan of one slice without waiting for an answer: its last call does not return. */
+  send(plan: Plan): void {
+    this.#send(plan.steps, 0);
+  }
+
+  /** Runs a plan of one slice that ends in execve: end of file is its success. @throws SyscallError of what failed */
+  runLast(plan: Plan): void {
+    const encoded = this.#send(plan.steps, 0);
+    const reply = this.#buffer.subarray(0, this.#channel.receiveOrEnd(this.#buffer));
+    if (reply.length > 0) new Results(plan.steps.length).take(reply, encoded, plan.steps, 0);
+  }
+
+  /** Runs a plan of one slice without blocking the engine. */
+  async runLater(plan: Plan): Promise<Results> {
+    const results = new Results(plan.steps.length);
+    const encoded = this.#send(plan.steps, 0);
+    const length = await this.#channel.receiveLater(this.#buffer);
+    results.take(this.#buffer.subarray(0, length), encoded, plan.steps, 0);
+    return results;
+  }
+
+  /** Gives back the memory that earlier messages took, all but what the next small one touches. */
+  dropPages(): void {
+    const plan = new Plan();
+    const start = ARENA + PAGE;
+    plan.at("agent").add({ name: "madvise", args: [start, ARENA + ARENA_SIZE - start, MADV_DONTNEED] });
+    this.run(plan);
+  }
+
+  /** The answer to a vector that another process of this one's clone was sent: the child's view of it. */
+  adoptReply(): void {
+    this.#reply();
+  }
+
+  #send(steps: readonly Step[], first: number): Encoded {
+    const encoded = encode(steps, first);
+    if (encoded.far.length > 0) this.#load(encoded.far);
+    this.#channel.send(encoded.message);
+    return encoded;
+  }
+
+  /** Has the agent read data to FAR, in pieces that fit a message. */
+  #load(far: Uint8Array): void {
+    for (let at = 0; at < far.length; at += MESSAGE_MAX) {
+      const piece = far.subarray(at, at + MESSAGE_MAX);
+      const plan = new Plan();
+      plan.add({ name: "read", args: [new AgentSocket(), FAR + at, piece.length] });
+      const encoded = this.#send(plan.steps, 0);
+      this.#channel.send(piece);
+      new Results(1).take(this.#reply(), encoded, plan.steps, 0);
+    }
+  }
+
+  #reply(): Uint8Array {
+    return this.#buffer.subarray(0, this.#channel.receive(this.#buffer));
+  }
+}
+
+const MADV_DONTNEED = 4;
+/** Of the largest kind that either architecture has. */
+const PAGE = 0x1_0000;
+
+/** Most calls in a message: what leaves half of it to their data. */
+const SLICE = MESSAGE_MAX / 2 / FRAME_SIZE;
+
+/** Where the slice that starts at `first` ends: not between a call and what it skips. */
+function sliceEnd(steps: readonly Step[], first: number): number {
+  if (steps.length - first <= SLICE) return steps.length;
+  let end = first;
+  for (let i = first; i < first + SLICE; i++) {
+    const safe = i + 1 + (steps[i]?.tolerance?.skip ?? 0);
+    if (safe > first + SLICE) break;
+    end = Math.max(end, i + 1, safe);
+    if (safe > i + 1) i = safe - 1;
+  }
+  return end;
+}

@@ -1,0 +1,212 @@
+// One mount of the config, by the descriptor-based mount API: make or copy it, attached nowhere; set its attributes; open
+// the destination inside the root; attach. mount_setattr(2), open_tree(2), move_mount(2), fsopen(2);
+// runtime-spec config.md#mounts.
+//
+// The destination is opened after the mount is made and used at once, by descriptor: no path inside the root is ever
+// resolved twice (CVE-2021-30465), nothing is created outside it (CVE-2024-45310).
+
+import { posix } from "node:path";
+import type { Mount } from "../spec/config.gen.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
+import {
+  MOUNT_ATTR_NOATIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NODIRATIME,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_NOSYMFOLLOW,
+  MOUNT_ATTR_RDONLY,
+  MOUNT_ATTR_STRICTATIME,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_NOSYMFOLLOW,
+  MS_RDONLY,
+  MS_REMOUNT,
+  MS_STRICTATIME,
+} from "./abi/mount.ts";
+import { STATX_BASIC_STATS, STATX_MODE, STATX_SIZE } from "./abi/stat.ts";
+import { attach, laterReadonly } from "./attach.ts";
+import {
+  cloneTree,
+  close,
+  fsconfigCreate,
+  fsconfigFlag,
+  fsconfigString,
+  fsmount,
+  fsopen,
+  mountSetattr,
+  openat,
+  openInRoot,
+  syscall,
+} from "./calls.ts";
+import { planCgroupMount } from "./cgroup-mount.ts";
+import { planCopyUp } from "./copy-up.ts";
+import { ConfigError } from "./errors.ts";
+import { componentsOf } from "./in-root.ts";
+import { type MountOptions, parseMountOptions } from "./mount-options.ts";
+import { type Late, Out, OutWord, type Result } from "./plan.ts";
+import type { RootBuilder } from "./rootfs.ts";
+
+/** Mounts `config.mounts[index]`. */
+export function planMount(to: RootBuilder, mount: Mount, index: number): void {
+  const field = `mounts[${index}] (${mount.destination})`;
+  to.plan.at(field);
+  const options = parseMountOptions(mount.options ?? []);
+  const destination = `/${componentsOf(mount.destination).join("/")}`;
+  if (destination === "/") throw new ConfigError(field, "the destination is the root file system itself");
+  if (options.idmap !== "no" || mount.uidMappings !== undefined || mount.gidMappings !== undefined)
+    throw new ConfigError(field, "id-mapped mounts are not supported yet");
+  if (options.remount) planRemount(to, destination, options, mount);
+  else if (options.bind !== "no" || mount.type === "bind") planBind(to, field, mount, destination, options);
+  else if (mount.type === "cgroup") planCgroupMount(to, destination, options);
+  else planFileSystem(to, field, mount, destination, options);
+  to.inRoot.mounted(destination);
+}
+
+function planBind(to: RootBuilder, field: string, mount: Mount, destination: string, options: MountOptions): void {
+  if (mount.source === undefined) throw new ConfigError(field, "a bind mount needs a source");
+  if (options.data.length > 0)
+    throw new ConfigError(field, `a bind mount takes no options for the file system: ${options.data.join(",")}`);
+  const source = posix.resolve(to.bundle, mount.source);
+  const isDirectory = to.host.isDirectory(source) ?? true;
+  const recursive = options.bind === "rbind" ? AT_RECURSIVE : 0;
+  const tree = to.plan.add(cloneTree(AT_FDCWD, source, recursive));
+  if (isDirectory) to.inRoot.makeDirectory(to.plan, destination);
+  else to.inRoot.makeFile(to.plan, destination);
+  attach(to, tree, destination, options);
+}
+
+function planFileSystem(
+  to: RootBuilder,
+  field: string,
+  mount: Mount,
+  destination: string,
+  options: MountOptions,
+): void {
+  const type = mount.type ?? "";
+  if (type === "") throw new ConfigError(field, "a mount that is no bind mount needs a type");
+  const keepsMode = type === "tmpfs" && !options.data.some((option) => option.startsWith("mode="));
+  const mode = keepsMode ? planModeOf(to, destination) : undefined;
+  to.inRoot.makeDirectory(to.plan, destination);
+  if (options.data.some(tooLongForFsconfig)) {
+    planClassicMount(to, mount, destination, options);
+    return;
+  }
+  const fs = to.plan.add(fsopen(type));
+  if (mount.source !== undefined && mount.source !== "") to.plan.add(fsconfigString(fs, "source", sourceOf(to, mount)));
+  for (const flag of options.superblock) to.plan.add(fsconfigFlag(fs, flag));
+  for (const option of options.data) to.plan.add(fsconfigOption(to, fs, type, option));
+  to.plan.add(fsconfigCreate(fs));
+  const made = to.plan.add(fsmount(fs, options.attributes.set & ~laterReadonly(destination, options)));
+  to.plan.add(close(fs));
+  if (mode !== undefined) planChmod(to, made, mode);
+  if (options.copyUp) planCopyUp(to, made, destination);
+  if (type === "proc" && destination === "/proc" && options.data.length === 0) to.proc = made;
+  // What is under /proc and /sys is trusted to be the kernel's: no symbolic link may lead there (CVE-2019-19921).
+  const resolve = type === "proc" || type === "sysfs" ? RESOLVE_NO_SYMLINKS : 0;
+  attach(to, made, destination, { ...options, attributes: { set: 0, clear: 0 } }, resolve, to.proc !== made);
+}
+
+/** A relative source of a file system that lies on files is relative to the bundle, as for a bind mount. */
+function sourceOf(to: RootBuilder, mount: Mount): string {
+  const source = mount.source ?? "";
+  return source.startsWith("./") || source.startsWith("../") ? posix.resolve(to.bundle, source) : source;
+}
+
+/** fsconfig(2) takes strings of up to 255 bytes; a long `lowerdir` must go through mount(2). */
+function tooLongForFsconfig(option: string): boolean {
+  return Buffer.byteLength(option.slice(option.indexOf("=") + 1)) > 255;
+}
+
+function fsconfigOption(to: RootBuilder, fs: Late, type: string, option: string): ReturnType<typeof fsconfigFlag> {
+  const equals = option.indexOf("=");
+  if (equals < 0) return fsconfigFlag(fs, option);
+  const key = option.slice(0, equals);
+  const value = option.slice(equals + 1);
+  return fsconfigString(fs, key, type === "overlay" ? overlayPaths(to, key, value) : value);
+}
+
+/** The directories of an overlay may be relative to the bundle. */
+function overlayPaths(to: RootBuilder, key: string, value: string): string {
+  if (key !== "upperdir" && key !== "workdir" && key !== "lowerdir") return value;
+  return value
+    .split(":")
+    .map((path) => (path === "" || path.startsWith("/") ? path : posix.resolve(to.bundle, path)))
+    .join(":");
+}
+
+/**
+ * The mode of the directory that a tmpfs will cover, which its root takes over; where there is none yet, the tmpfs's own
+ * default. It comes as a word of memory that a later fchmod reads: the kernel uses the low 16 bits of that.
+ */
+function planModeOf(to: RootBuilder, destination: string): OutWord {
+  const initial = new Uint8Array(STATX_SIZE);
+  new DataView(initial.buffer).setUint16(STATX_MODE, 0o1777, true);
+  const statx = new Out(STATX_SIZE, initial);
+  const path = componentsOf(destination).join("/");
+  to.plan.unless("ENOENT", openInRoot(to.inRoot.root, path), (directory) => {
+    to.plan.add(syscall("statx", directory, "", AT_EMPTY_PATH, STATX_BASIC_STATS, statx));
+    to.plan.add(close(directory));
+  });
+  return new OutWord(statx, STATX_MODE);
+}
+
+function planChmod(to: RootBuilder, mount: Result, mode: OutWord): void {
+  const directory = to.plan.add(openat(mount, ".", O_DIRECTORY));
+  to.plan.add(syscall("fchmod", directory, mode));
+  to.plan.add(close(directory));
+}
+
+const CLASSIC_FLAGS: readonly (readonly [attribute: number, flag: number])[] = [
+  [MOUNT_ATTR_RDONLY, MS_RDONLY],
+  [MOUNT_ATTR_NOSUID, MS_NOSUID],
+  [MOUNT_ATTR_NODEV, MS_NODEV],
+  [MOUNT_ATTR_NOEXEC, MS_NOEXEC],
+  [MOUNT_ATTR_NOATIME, MS_NOATIME],
+  [MOUNT_ATTR_STRICTATIME, MS_STRICTATIME],
+  [MOUNT_ATTR_NODIRATIME, MS_NODIRATIME],
+  [MOUNT_ATTR_NOSYMFOLLOW, MS_NOSYMFOLLOW],
+];
+
+function classicFlags(set: number): number {
+  return CLASSIC_FLAGS.reduce(
+    (flags, [attribute, flag]) => ((set & attribute) === attribute ? flags | flag : flags),
+    0,
+  );
+}
+
+/** mount(2) on the directory held open: it is the working directory when the mount is made on ".". */
+function planClassicMount(to: RootBuilder, mount: Mount, destination: string, options: MountOptions): void {
+  const { plan } = to;
+  const type = mount.type ?? "";
+  const data = options.data.map((option) => {
+    const equals = option.indexOf("=");
+    if (equals < 0 || type !== "overlay") return option;
+    return `${option.slice(0, equals)}=${overlayPaths(to, option.slice(0, equals), option.slice(equals + 1))}`;
+  });
+  const target = to.inRoot.open(plan, destination, O_PATH | O_DIRECTORY);
+  plan.add(syscall("fchdir", target));
+  plan.add(close(target));
+  plan.add(syscall("mount", sourceOf(to, mount), ".", type, classicFlags(options.attributes.set), data.join(",")));
+  const made = to.inRoot.open(plan, destination);
+  for (const { type: propagation, recursive } of options.propagation)
+    plan.add(mountSetattr(made, { propagation }, recursive ? AT_RECURSIVE : 0));
+  plan.add(close(made));
+}
+
+/** `remount`: new attributes, and new data when there is any, for what is mounted there already. */
+function planRemount(to: RootBuilder, destination: string, options: MountOptions, mount: Mount): void {
+  const { plan } = to;
+  const target = to.inRoot.open(plan, destination);
+  const { attributes } = options;
+  if ((attributes.set | attributes.clear) !== 0) plan.add(mountSetattr(target, attributes));
+  if (options.bind === "no" && options.data.length > 0) {
+    plan.add(syscall("fchdir", target));
+    const flags = MS_REMOUNT | classicFlags(attributes.set);
+    plan.add(syscall("mount", mount.source ?? "none", ".", mount.type ?? "none", flags, options.data.join(",")));
+  }
+  plan.add(close(target));
+}

@@ -1,0 +1,241 @@
+// READ FIRST: everything that happens to a container, in order. Nothing runs here: each function makes a plan, and the
+// rooms that it calls say what each step is and what goes wrong when it moves.
+//
+//    launch         in the agent, still in the host's namespaces: enter the cgroup, join, clone init
+//    setUp          in init: mounts, devices, masks, hooks in between; pivot_root; read-only root
+//    become         in init: the session, the user, what it may do, how it is scheduled; where the program is
+//    waitForStart   in init: wait for `start`, then be the program
+//    runNow         in init: be the program (exec, and run, which waits for nobody)
+//
+// exec has the same parts but for setUp: its agent joins what init is in.
+
+import type { Process } from "../spec/config.gen.ts";
+import { CLOSE_RANGE_CLOEXEC } from "./abi/fcntl.ts";
+import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER } from "./abi/prctl.ts";
+import { CLONE_INTO_CGROUP, CLONE_NEWCGROUP, CLONE_PARENT, cloneArgs, SIGCHLD } from "./abi/sched.ts";
+import { adopt, close, syscall } from "./calls.ts";
+import { planBoundingSet, planCapabilities, planRootOfUserNamespace, planUser } from "./credentials.ts";
+import { planDevices } from "./devices.ts";
+import { planKeyring, planLoopback, planNames } from "./identity.ts";
+import { planLookup } from "./lookup.ts";
+import { planMaskedPaths, planReadonlyPaths } from "./masked-paths.ts";
+import { planMount } from "./mounts.ts";
+import { cloneFlags, hasNamespace, type Namespaces, planJoins, planTimeNamespace } from "./namespaces.ts";
+import { AgentSocket, type Answers, Out, Plan, type Result, Strings, Struct } from "./plan.ts";
+import { planDescriptorLimit } from "./rlimits.ts";
+import {
+  planPivot,
+  planPropagation,
+  planReadonly,
+  planRoot,
+  planWorkingDirectory,
+  type RootBuilder,
+  type RootIngredients,
+} from "./rootfs.ts";
+import { planAffinity, planAffinityReset, planPersonality, planScheduling } from "./scheduling.ts";
+import { planNullStdio } from "./stdio.ts";
+import { planSysctl } from "./sysctl.ts";
+import { planConsole, planControllingTerminal, planTerminal, type Terminal } from "./terminal.ts";
+import { checkCwd, planCwdAsRoot, planCwdAsUser } from "./working-directory.ts";
+
+const F_DUPFD_CLOEXEC = 1030;
+
+/** How a process is brought into the container's cgroups: descriptors that the agent inherits. */
+export interface CgroupEntry {
+  /** cgroup v1: files to write "0" to. */
+  readonly tasks: readonly number[];
+  /** cgroup v2: the directory to clone into. */
+  readonly directory: number | undefined;
+}
+
+/** What the agent needs to know to make the first process of a container, or one more. */
+export interface Launch {
+  readonly namespaces: Namespaces;
+  readonly timeOffsets?: Parameters<typeof planTimeNamespace>[2];
+  /** exec: a pidfd of init, and the CLONE_NEW* flags of the namespaces to join by it. */
+  readonly joinInit?: { readonly pidfd: number; readonly flags: number };
+  readonly cgroup: CgroupEntry;
+  /** exec: process.execCPUAffinity. */
+  readonly affinity?: Process["execCPUAffinity"];
+  /** The first descriptor that is not the program's: 3 and up are, as far as the caller preserved them. */
+  readonly firstPrivateFd: number;
+  /** The descriptor on which the new process listens. */
+  readonly childSocket: number;
+  /** Whether the new process becomes a sibling of the agent (a child of tsrun's), so that the agent can go. */
+  readonly sibling: boolean;
+}
+
+/** In the agent. The last result but one is the pid of the new process. */
+export function launch(to: Launch): { plan: Plan; pid: Result } {
+  const { namespaces, cgroup } = to;
+  const plan = new Plan();
+  // First of all: nothing of the host's that is open here may survive into the container (CVE-2024-21626), and no
+  // process of a joined pid namespace may look in (CVE-2016-9962).
+  plan.at("agent").add(syscall("close_range", to.firstPrivateFd, 0xffff_ffff, CLOSE_RANGE_CLOEXEC));
+  plan.add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
+  if (to.affinity?.initial !== undefined) planAffinity(plan, "process.execCPUAffinity.initial", to.affinity.initial);
+  // The agent moves itself, with "0": a single-threaded process that does so skips a lock that others wait 10 ms for.
+  plan.at("linux.cgroupsPath");
+  for (const file of cgroup.tasks) plan.add(syscall("write", file, "0", 1));
+  if (to.affinity?.initial === undefined) planAffinityReset(plan);
+  planTimeNamespace(plan, namespaces, to.timeOffsets);
+  planJoins(plan, namespaces);
+  if (to.joinInit !== undefined) plan.at("namespaces").add(syscall("setns", to.joinInit.pidfd, to.joinInit.flags));
+  const flags = cloneFlags(namespaces) + (to.sibling ? CLONE_PARENT : 0);
+  const args = cloneArgs({
+    flags: flags + (cgroup.directory === undefined ? 0 : CLONE_INTO_CGROUP),
+    exitSignal: to.sibling ? 0 : SIGCHLD,
+    ...(cgroup.directory !== undefined && { cgroup: cgroup.directory }),
+  });
+  const pid = plan.at("linux.namespaces").add(syscall("clone3", args, args.length));
+  plan.at("agent").add(adopt(to.childSocket, pid));
+  plan.add(close(to.childSocket)); // end of file on it is to mean that the new process has none
+  return { plan, pid };
+}
+
+/** What setUp is told beside what planRoot needs. */
+export interface SetUp extends RootIngredients {
+  readonly id: string;
+  readonly newKeyring: boolean;
+  readonly noPivot: boolean;
+  /** Runs hooks of the kinds named; undefined where the config has none of them. */
+  readonly runtimeHooks: (() => void) | undefined;
+  readonly containerHooks: (() => void) | undefined;
+}
+
+/** In init. */
+export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | undefined } {
+  const { plan, config, namespaces } = with_;
+  const process = config.process;
+  plan.at("container").add(syscall("umask", 0)); // modes of what is made are what the config says
+  // Only now is init in its cgroup, which becomes the root of what it sees.
+  if (namespaces.created.has("cgroup")) plan.at("linux.namespaces (cgroup)").add(syscall("unshare", CLONE_NEWCGROUP));
+  if (with_.newKeyring) planKeyring(plan, with_.id);
+  if (hasNamespace(namespaces, "user")) planRootOfUserNamespace(plan);
+  planLoopback(plan, namespaces);
+  planNames(plan, config);
+  const to = planRoot(with_);
+  for (const [i, mount] of (config.mounts ?? []).entries()) planMount(to, mount, i);
+  planDevices(to);
+  const terminal = process?.terminal === true ? planTerminal(plan, to.root, process.consoleSize) : undefined;
+  if (terminal !== undefined) planConsole(plan, to.inRoot, terminal);
+  // The specification's place for these: namespaces and mounts are there, the root has not been entered.
+  if (with_.runtimeHooks !== undefined) plan.pause("hooks prestart, createRuntime", with_.runtimeHooks);
+  if (with_.containerHooks !== undefined) plan.pause("hooks createContainer", with_.containerHooks);
+  planWorkingDirectory(to);
+  // Behind the hooks, which set the network up that some parameters are about.
+  planSysctl(to);
+  // Behind sysctl, which writes below what becomes read-only here; masks last, so that nothing is mounted over them.
+  planReadonlyPaths(to);
+  planMaskedPaths(to);
+  planReadonly(to);
+  planPivot(to, with_.noPivot);
+  planPropagation(to);
+  return { to, terminal };
+}
+
+/** What become is told. */
+export interface Become {
+  readonly process: Process;
+  /** The umask where the config has none. */
+  readonly defaultUmask: number | undefined;
+  readonly lastCapability: number;
+  readonly setgroupsDenied: boolean;
+  readonly seccomp: SeccompFilter | undefined;
+  /** Which of 0, 1, 2 are the host's /dev/null. */
+  readonly nullStdio: readonly number[];
+  readonly personality?: Parameters<typeof planPersonality>[1];
+  readonly terminal: Terminal | undefined;
+}
+
+/** A compiled filter: an array of struct sock_filter, and the flags of seccomp(2). */
+export interface SeccompFilter {
+  readonly filter: Uint8Array;
+  readonly flags: number;
+}
+
+/** What the answers to become say. */
+export interface Became {
+  /** The program's path. Throws a SafetyViolation for what must not be, an ExecutableError where there is no program. */
+  readonly program: (answers: Answers) => string;
+}
+
+/** In init, or in the process of exec, inside its root. */
+export function become(plan: Plan, as: Become): Became {
+  const { process, seccomp } = as;
+  const user = process.user ?? {};
+  plan.at("process").add(syscall("setsid"));
+  if (as.terminal !== undefined) planControllingTerminal(plan, as.terminal, user.uid ?? 0);
+  const checkStdio = planNullStdio(plan, as.terminal === undefined ? as.nullStdio : []);
+  if (process.noNewPrivileges === true)
+    plan.at("process.noNewPrivileges").add(syscall("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  planScheduling(plan, process);
+  planPersonality(plan, as.personality);
+  // Without no_new_privs a filter may be set by CAP_SYS_ADMIN only, which is about to go.
+  if (seccomp !== undefined && process.noNewPrivileges !== true) planSeccomp(plan, seccomp);
+  planBoundingSet(plan, process, as.lastCapability);
+  // First as root, which may enter what the user may not; the user tries again where root was refused (NFS).
+  const cwd = planCwdAsRoot(plan, process);
+  planUser(plan, user, as.setgroupsDenied);
+  planCwdAsUser(plan, process, cwd);
+  planCapabilities(plan, process, as.lastCapability);
+  const umask = user.umask ?? as.defaultUmask;
+  if (umask !== undefined) plan.at("process.user.umask").add(syscall("umask", umask));
+  const program = planLookup(plan, process, process.env ?? []);
+  return {
+    program: (answers) => {
+      checkStdio(answers);
+      checkCwd(cwd, answers);
+      return program(answers);
+    },
+  };
+}
+
+function planSeccomp(plan: Plan, { filter, flags }: SeccompFilter): void {
+  const SOCK_FILTER = 8;
+  const fprog = new Uint8Array(16); // struct sock_fprog: u16 len, pointer
+  new DataView(fprog.buffer).setUint16(0, filter.length / SOCK_FILTER, true);
+  plan.at("linux.seccomp");
+  plan.add(syscall("seccomp", SECCOMP_SET_MODE_FILTER, flags, new Struct(fprog, [[8, filter]])));
+}
+
+/** The program, found, with what execve(2) takes. */
+export interface Program {
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  /** Set when it must be loaded just before execve, as no_new_privs allows. */
+  readonly seccomp: SeccompFilter | undefined;
+  readonly rlimits: Process["rlimits"];
+}
+
+/** The fifos between init and `start`, as descriptors of init's. */
+export interface StartFifos {
+  /** `start` writes a byte to it. */
+  readonly gate: number;
+  /** A failure to be the program is written to it; end of file says that there was none. */
+  readonly failure: number;
+}
+
+/** In init: lets tsrun go, waits, becomes the program. Nothing answers; what fails is told to `start`. */
+export function waitForStart(program: Program | undefined, { gate, failure }: StartFifos): Plan {
+  const plan = new Plan();
+  plan.at("start").add(syscall("close", new AgentSocket()));
+  plan.addSocket(syscall("fcntl", failure, F_DUPFD_CLOEXEC, 0));
+  plan.add(syscall("read", gate, new Out(8), 1));
+  if (program !== undefined) planProgram(plan, program);
+  return plan;
+}
+
+/** In init: becomes the program. End of file on the socket says that it did. */
+export function runNow(program: Program): Plan {
+  const plan = new Plan();
+  planProgram(plan, program);
+  return plan;
+}
+
+function planProgram(plan: Plan, { path, args, env, seccomp, rlimits }: Program): void {
+  planDescriptorLimit(plan, rlimits);
+  if (seccomp !== undefined) planSeccomp(plan, seccomp);
+  plan.at("process.args").add(syscall("execve", path, new Strings(args), new Strings(env)));
+}

@@ -1,0 +1,155 @@
+// The root file system: bound onto itself, filled with mounts and devices, entered by pivot_root(2), then sealed.
+// runtime-spec config.md#root, config-linux.md#rootfs-mount-propagation. The order of all this is in programs.ts.
+
+import type { Config } from "../spec/config.gen.ts";
+import { AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
+import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_MOVE, MS_PRIVATE, MS_SLAVE } from "./abi/mount.ts";
+import {
+  cloneTree,
+  close,
+  fsconfigCreate,
+  fsmount,
+  fsopen,
+  mountSetattr,
+  moveMount,
+  openat,
+  syscall,
+} from "./calls.ts";
+import type { CgroupDirectory } from "./cgroup-mount.ts";
+import { ConfigError } from "./errors.ts";
+import type { Host } from "./host.ts";
+import { InRoot } from "./in-root.ts";
+import { propagationOf } from "./mount-options.ts";
+import { hasNamespace, type Namespaces } from "./namespaces.ts";
+import type { Answers, Plan, Result } from "./plan.ts";
+
+/** What the plans of one container's root file system share. */
+export interface RootBuilder {
+  readonly plan: Plan;
+  readonly config: Config;
+  readonly host: Host;
+  readonly namespaces: Namespaces;
+  /** Absolute path of the bundle. */
+  readonly bundle: string;
+  /** Absolute path of the root file system on the host. */
+  readonly rootfs: string;
+  /** The container's cgroup directories; tsrun's own where it has none. */
+  readonly cgroups: readonly CgroupDirectory[];
+  /** A descriptor of init's, duplicated into tsrun; close-on-exec. */
+  readonly takeDescriptor: (fd: number) => number;
+  /** The root of the root file system, by descriptor. */
+  readonly root: Result;
+  readonly inRoot: InRoot;
+  /** The container's procfs, by the descriptor of a mount that this plan made: nobody can have put another there. */
+  proc: Result | undefined;
+  /** Destinations of mounts that become read-only when all is made. */
+  readonly readonlyLater: string[];
+  /** What to look at in the answers once the root is made; a check throws. */
+  readonly checks: ((answers: Answers) => void)[];
+}
+
+/** What planRoot starts from. */
+export type RootIngredients = Omit<RootBuilder, "root" | "inRoot" | "proc" | "readonlyLater" | "checks">;
+
+/**
+ * Cuts the mount namespace off from the host's and binds the root file system onto itself: pivot_root wants a mount.
+ *
+ * Nothing that is mounted from here on may reach the host, whatever `rootfsPropagation` asks for; that is applied to the
+ * finished root (planPropagation). "slave" still lets the host's later mounts in.
+ */
+export function planRoot(from: RootIngredients): RootBuilder {
+  const { plan, config, namespaces, rootfs } = from;
+  const wanted = config.linux?.rootfsPropagation;
+  plan.at("linux.rootfsPropagation");
+  if (hasNamespace(namespaces, "mount")) {
+    const propagation = wanted !== undefined && propagationOf(wanted).type === MS_PRIVATE ? MS_PRIVATE : MS_SLAVE;
+    const slash = plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+    plan.add(mountSetattr(slash, { propagation }, AT_RECURSIVE));
+    plan.add(close(slash));
+  }
+  plan.at("root.path");
+  const root = plan.add(cloneTree(AT_FDCWD, rootfs, AT_RECURSIVE));
+  const place = plan.add(openat(AT_FDCWD, rootfs, O_PATH | O_DIRECTORY));
+  plan.add(moveMount(root, place));
+  plan.add(close(place));
+  return { ...from, root, inRoot: new InRoot(root), proc: undefined, readonlyLater: [], checks: [] };
+}
+
+/** Enters the root and lets the host's file systems go. */
+export function planPivot(to: RootBuilder, noPivot: boolean): void {
+  const { plan, root } = to;
+  plan.at("root.path").add(syscall("fchdir", root));
+  if (!hasNamespace(to.namespaces, "mount")) {
+    plan.add(syscall("chroot", "."));
+  } else if (noPivot) {
+    planMoveToRoot(to);
+  } else {
+    // The new root is stacked on the old one at "/"; the working directory is still the new one, so "." on top of it is
+    // the old one, which goes with everything below it.
+    plan.add(syscall("pivot_root", ".", "."));
+    plan.add(syscall("umount2", ".", MNT_DETACH));
+  }
+  plan.add(syscall("chdir", "/"));
+}
+
+/** For a root file system that pivot_root refuses (a ramdisk): moves the mount over "/" and chroots into it. */
+function planMoveToRoot({ plan, host, rootfs }: RootBuilder): void {
+  // procfs and sysfs of the host would stay reachable below the new root for those who may mount: they go first.
+  for (const mount of host.fullProcAndSysMounts(rootfs)) {
+    plan.tolerate("EINVAL", syscall("umount2", mount, MNT_DETACH));
+  }
+  plan.add(syscall("mount", ".", "/", 0, MS_MOVE, 0));
+  plan.add(syscall("chroot", "."));
+}
+
+/** Gives the finished root the propagation that the config asks for. */
+export function planPropagation({ plan, config, root, namespaces }: RootBuilder): void {
+  const wanted = config.linux?.rootfsPropagation;
+  if (wanted === undefined || !hasNamespace(namespaces, "mount")) return;
+  const { type, recursive } = propagationOf(wanted);
+  plan.at("linux.rootfsPropagation").add(mountSetattr(root, { propagation: type }, recursive ? AT_RECURSIVE : 0));
+}
+
+/** Makes read-only what had to be writable until now. */
+export function planReadonly(to: RootBuilder): void {
+  const { plan, config, root } = to;
+  for (const destination of to.readonlyLater) {
+    plan.at(`mounts (${destination})`);
+    const mount = to.inRoot.open(plan, destination);
+    plan.add(mountSetattr(mount, { set: MOUNT_ATTR_RDONLY }));
+    plan.add(close(mount));
+  }
+  if (config.root.readonly === true) plan.at("root.readonly").add(mountSetattr(root, { set: MOUNT_ATTR_RDONLY }));
+}
+
+/** Makes the working directory where it is missing. */
+export function planWorkingDirectory(to: RootBuilder): void {
+  const cwd = to.config.process?.cwd;
+  if (cwd !== undefined) to.inRoot.makeDirectory(to.plan.at("process.cwd"), cwd);
+}
+
+/** Refuses what cannot be done without a mount namespace: it would be done to the host. */
+export function checkMountNamespace(config: Config, namespaces: Namespaces): void {
+  if (hasNamespace(namespaces, "mount")) return;
+  const needs: readonly (readonly [string, unknown])[] = [
+    ["root.readonly", config.root.readonly || undefined],
+    ["linux.maskedPaths", config.linux?.maskedPaths?.[0]],
+    ["linux.readonlyPaths", config.linux?.readonlyPaths?.[0]],
+    ["linux.rootfsPropagation", config.linux?.rootfsPropagation],
+  ];
+  for (const [field, value] of needs) if (value !== undefined) throw new ConfigError(field, "needs a mount namespace");
+}
+
+/** Opens /proc of the container: of the mount that the config asks for, else of one that nobody sees. */
+export function planProc(to: RootBuilder): Result {
+  to.proc ??= planPrivateProc(to.plan);
+  return to.proc;
+}
+
+function planPrivateProc(plan: Plan): Result {
+  const fs = plan.add(fsopen("proc"));
+  plan.add(fsconfigCreate(fs));
+  const mount = plan.add(fsmount(fs));
+  plan.add(close(fs));
+  return mount;
+}

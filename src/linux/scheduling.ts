@@ -1,0 +1,65 @@
+// How the kernel schedules the process: policy, I/O priority, CPU affinity, personality. runtime-spec config.md#linux-process
+// (scheduler, ioPriority, execCPUAffinity), config-linux.md#personality; sched(7), sched_setattr(2), ioprio_set(2),
+// sched_setaffinity(2), personality(2).
+
+import type { IoPriority, Linux, Process, Scheduler } from "../spec/config.gen.ts";
+import { IOPRIO_CLASS, IOPRIO_CLASS_SHIFT, IOPRIO_WHO_PROCESS, PERSONALITY } from "./abi/prctl.ts";
+import { SCHED_FLAG, SCHED_POLICY, schedAttr } from "./abi/sched.ts";
+import { syscall } from "./calls.ts";
+import type { Plan } from "./plan.ts";
+
+/** Bytes of an affinity mask that names every CPU that Linux can have (CONFIG_NR_CPUS ≤ 8192). */
+const ALL_CPUS = 1024;
+
+/** Applies process.scheduler and process.ioPriority. Before seccomp, which may forbid the calls. */
+export function planScheduling(plan: Plan, process: Process): void {
+  if (process.scheduler !== undefined) planScheduler(plan, process.scheduler);
+  if (process.ioPriority !== undefined) planIoPriority(plan, process.ioPriority);
+}
+
+function planScheduler(plan: Plan, { policy, flags, nice, priority, runtime, deadline, period }: Scheduler): void {
+  const attr = schedAttr({
+    policy: SCHED_POLICY[policy],
+    flags: (flags ?? []).reduce((bits, flag) => bits | SCHED_FLAG[flag], 0),
+    nice: nice ?? 0,
+    priority: priority ?? 0,
+    runtime: runtime ?? 0,
+    deadline: deadline ?? 0,
+    period: period ?? 0,
+  });
+  plan.at("process.scheduler").add(syscall("sched_setattr", 0, attr, 0));
+}
+
+function planIoPriority(plan: Plan, { class: ioClass, priority = 0 }: IoPriority): void {
+  const value = (IOPRIO_CLASS[ioClass] << IOPRIO_CLASS_SHIFT) | priority;
+  plan.at("process.ioPriority").add(syscall("ioprio_set", IOPRIO_WHO_PROCESS, 0, value));
+}
+
+/** Allows all CPUs of the cgroup again: since Linux 6.2 a mask that the caller set would outlive the move into it. */
+export function planAffinityReset(plan: Plan): void {
+  const mask = new Uint8Array(ALL_CPUS).fill(0xff);
+  plan.at("cgroup").tolerate("EINVAL", syscall("sched_setaffinity", 0, mask.length, mask));
+}
+
+/** Sets the mask that a list of CPUs names. */
+export function planAffinity(plan: Plan, field: string, cpus: string): void {
+  const mask = affinityMask(cpus);
+  plan.at(field).add(syscall("sched_setaffinity", 0, mask.length, mask));
+}
+
+/** A list of CPUs as in cpuset(7), "0-3,7", as the bits of sched_setaffinity(2). */
+export function affinityMask(cpus: string): Uint8Array {
+  const numbers = cpus.split(",").flatMap((range) => {
+    const [first = 0, last = first] = range.trim().split("-").map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+  const mask = new Uint8Array(Math.ceil((Math.max(...numbers) + 1) / 64) * 8);
+  for (const number of numbers) mask[number >> 3] = (mask[number >> 3] ?? 0) | (1 << (number & 7));
+  return mask;
+}
+
+/** Sets the execution domain of linux.personality. */
+export function planPersonality(plan: Plan, personality: Linux["personality"]): void {
+  if (personality === undefined) return;
+  plan.at("linux.personality").add(syscall("personality", PERSONALITY[personality.domain]));
+}

@@ -1,0 +1,100 @@
+// Keeps compiled filters, because engines send the same profile with every container and libseccomp takes 15 ms for it
+// (three architectures; measured). To read one back takes one, and libseccomp is not even loaded.
+//
+//   <directory>/<hash>   u32 length of the key, the key, struct sock_filter[]
+//
+// The key is the whole profile, and is compared as a whole: a hash that two profiles share costs a compilation, never the
+// wrong filter. What else a filter depends on is in the key too: the installed libseccomp and the version of our compiler.
+// A cache that cannot be read or written is no error. The directory is the runtime's own, as its state is.
+
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import type { Seccomp } from "../../spec/config.gen.ts";
+import { type CompiledSeccomp, compileSeccomp, seccompFlags } from "./compile.ts";
+
+/** To be raised when the same profile is to give another filter. */
+const COMPILER = 1;
+/** More profiles than this in one boot are not engines' defaults: start again. */
+const MOST_FILES = 64;
+const LIBRARY_PLACES = [
+  `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`,
+  "/usr/lib64",
+  "/usr/lib",
+];
+
+/**
+ * As compileSeccomp, but keeps the filter in `directory` for the next container, and takes it from there.
+ * @throws ConfigError as compileSeccomp does
+ */
+export function cachedSeccomp(seccomp: Seccomp, directory: string): CompiledSeccomp {
+  // The library refuses, or the listener is not supported: never cached.
+  if (seccomp.listenerPath) return compileSeccomp(seccomp);
+  const key = Buffer.from(JSON.stringify([COMPILER, libraryIdentity(), seccomp], exactNumbers));
+  const file = `${directory}/${nameOf(key)}`;
+  const kept = read(file, key);
+  if (kept !== undefined) return { filter: kept, flags: seccompFlags(seccomp) };
+  const compiled = compileSeccomp(seccomp);
+  write(directory, file, key, compiled.filter);
+  return compiled;
+}
+
+/** Which libseccomp would be loaded: the file that the soname leads to, and when it was put there. */
+function libraryIdentity(): string {
+  for (const place of LIBRARY_PLACES) {
+    const path = `${place}/libseccomp.so.2`;
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat !== undefined) return `${realpathSync(path)} ${stat.ino} ${stat.mtimeMs}`;
+  }
+  return "elsewhere";
+}
+
+function exactNumbers(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? `${value}n` : value;
+}
+
+/** A name: FNV-1a of every 64th byte. Profiles of 30 KB are not worth reading through for it, and the rest is compared. */
+function nameOf(bytes: Uint8Array): string {
+  let state = 0x811c9dc5;
+  for (let at = 0; at < bytes.length; at += 64) state = Math.imul(state ^ (bytes[at] ?? 0), 0x01000193);
+  return `${(state >>> 0).toString(16)}-${bytes.length.toString(16)}`;
+}
+
+function read(file: string, key: Uint8Array): Uint8Array | undefined {
+  let content: Buffer;
+  try {
+    content = readFileSync(file);
+  } catch {
+    return undefined;
+  }
+  const program = content.subarray(4 + key.length);
+  const isIt =
+    content.length > 4 && content.readUInt32LE(0) === key.length && content.subarray(4, 4 + key.length).equals(key);
+  return isIt && program.length > 0 && program.length % 8 === 0 ? program : undefined;
+}
+
+/** By a rename, so that nobody reads half a filter. */
+function write(directory: string, file: string, key: Uint8Array, program: Uint8Array): void {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(key.length);
+  const temporary = `${file}.${process.pid}`;
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (readdirSync(directory).length >= MOST_FILES) empty(directory);
+    writeFileSync(temporary, Buffer.concat([length, key, program]), { mode: 0o600, flag: "wx" });
+    renameSync(temporary, file);
+  } catch {
+    // The next container compiles again. What was left half written is in nobody's way, and `empty` finds it.
+  }
+}
+
+function empty(directory: string): void {
+  for (const name of readdirSync(directory)) unlinkSync(`${directory}/${name}`);
+}

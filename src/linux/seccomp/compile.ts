@@ -1,0 +1,143 @@
+// linux.seccomp as a filter that the kernel takes: "config-linux.md#seccomp", seccomp(2). Where the specification is open
+// this is runc's reading, which profiles are written for:
+//
+//   names that this libseccomp does not know are skipped: profiles name calls of all architectures and of the future
+//   a rule with the default action is skipped (libseccomp refuses it, and it says nothing)
+//   conditions on different arguments must all hold; when one argument is in two, each condition is a rule of its own
+//   flags not given: SPEC_ALLOW, without which every branch of an interpreter costs; given as [] none
+
+import type { Seccomp, SeccompArg, SeccompFlag, SeccompOperator, SeccompRule } from "../../spec/config.gen.ts";
+import { ConfigError } from "../errors.ts";
+import { actionValue, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD } from "./actions.ts";
+import { enosysProgram, type Largest } from "./enosys.ts";
+import { type Condition, Filter } from "./libseccomp.ts";
+
+/** What seccomp(2) is called with. */
+export interface CompiledSeccomp {
+  /** struct sock_filter[], 8 bytes each. */
+  readonly filter: Uint8Array;
+  /** SECCOMP_FILTER_FLAG_* */
+  readonly flags: number;
+}
+
+/** TSYNC is for other threads of the process, of which a container's first has none: accepted and not used. */
+const FLAGS: Readonly<Record<SeccompFlag, number>> = {
+  SECCOMP_FILTER_FLAG_TSYNC: 0,
+  SECCOMP_FILTER_FLAG_LOG: 1 << 1,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 1 << 2,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 1 << 5,
+};
+
+/** enum scmp_compare */
+const OPERATORS: Readonly<Record<SeccompOperator, number>> = {
+  SCMP_CMP_NE: 1,
+  SCMP_CMP_LT: 2,
+  SCMP_CMP_LE: 3,
+  SCMP_CMP_EQ: 4,
+  SCMP_CMP_GE: 5,
+  SCMP_CMP_GT: 6,
+  SCMP_CMP_MASKED_EQ: 7,
+};
+
+/** Names from which a tree pays. libseccomp 2.5 makes a wrong one of no rules at all. */
+const TREE_FROM = 32;
+
+/**
+ * Compiles a profile for this machine.
+ * @throws ConfigError naming the field that cannot be compiled here
+ */
+export function compileSeccomp(seccomp: Seccomp): CompiledSeccomp {
+  if (seccomp.listenerPath) {
+    throw new ConfigError("linux.seccomp.listenerPath", "seccomp listeners are not supported yet");
+  }
+  const defaultAction = actionValue(seccomp.defaultAction, seccomp.defaultErrnoRet);
+  using filter = new Filter(defaultAction);
+  const architectures = addArchitectures(filter, seccomp);
+  const rules = seccomp.syscalls ?? [];
+  if (rules.flatMap(({ names }) => names).length > TREE_FROM) filter.useBinaryTree();
+  const numbers = new Map<string, number>();
+  for (const [index, rule] of rules.entries()) {
+    addRule(filter, rule, defaultAction, numbers, `linux.seccomp.syscalls[${index}]`);
+  }
+  const flags = seccompFlags(seccomp);
+  const program = filter.program();
+  if (!isRefusal(defaultAction)) return { filter: program, flags };
+  const newer = enosysProgram(largestNumbers(filter, architectures, numbers));
+  return { filter: Buffer.concat([newer, program]), flags };
+}
+
+/** SECCOMP_FILTER_FLAG_* for the config's flags. Our oldest kernel knows all that mean something without a listener. */
+export function seccompFlags({ flags }: Seccomp): number {
+  if (flags === undefined) return FLAGS.SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+  return flags.reduce((bits, flag) => bits | FLAGS[flag], 0);
+}
+
+/** Returns the tokens of all architectures of the filter, the native one first. */
+function addArchitectures(filter: Filter, { architectures = [] }: Seccomp): number[] {
+  const tokens = new Set([filter.nativeArchitecture()]);
+  for (const [index, name] of architectures.entries()) {
+    const field = `linux.seccomp.architectures[${index}]`;
+    const token = filter.architecture(name.replace("SCMP_ARCH_", "").toLowerCase());
+    if (token === 0) throw new ConfigError(field, `this libseccomp does not know ${name}`);
+    if (!tokens.has(token)) filter.addArchitecture(token, field);
+    tokens.add(token);
+  }
+  return [...tokens];
+}
+
+function addRule(
+  filter: Filter,
+  rule: SeccompRule,
+  defaultAction: number,
+  numbers: Map<string, number>,
+  field: string,
+): void {
+  const action = actionValue(rule.action, rule.errnoRet);
+  const alternatives = conditions(rule.args ?? []);
+  for (const name of rule.names) {
+    const number = numbers.get(name) ?? filter.resolve(name);
+    if (number === undefined) continue;
+    numbers.set(name, number);
+    if (action === defaultAction) continue;
+    for (const each of alternatives) filter.addRule(action, number, each, field);
+  }
+}
+
+/** One list of conditions for each rule to add: an argument can be in one condition of a rule only. */
+function conditions(args: readonly SeccompArg[]): readonly (readonly Condition[])[] {
+  const all = args.map(condition);
+  const distinct = new Set(all.map(({ index }) => index)).size === all.length;
+  return distinct ? [all] : all.map((one) => [one]);
+}
+
+/** For MASKED_EQ `value` is the mask and `valueTwo` what is left of the argument; the others have one value. */
+function condition({ index, value, valueTwo, op }: SeccompArg): Condition {
+  return { index, op: OPERATORS[op], a: BigInt(value), b: BigInt(valueTwo ?? 0) };
+}
+
+/** Whether the default action says "you may not", so that a call that is too new would be denied and not missing. */
+function isRefusal(action: number): boolean {
+  const isErrno = (action & 0xffff_0000) >>> 0 === SECCOMP_RET_ERRNO;
+  return isErrno || action === SECCOMP_RET_KILL_THREAD || action === SECCOMP_RET_KILL_PROCESS;
+}
+
+/** Since Linux 5.1 a new system call has the same place in the numbers of every architecture. */
+const FIRST_COMMON = 424;
+/** Calls of x32 come with the AUDIT_ARCH of x86-64, and it can only be added there. */
+const X32 = 0x4000_003e;
+
+function largestNumbers(filter: Filter, architectures: readonly number[], numbers: Map<string, number>): Largest[] {
+  const [native = 0, ...others] = architectures;
+  let newest = "";
+  for (const [name, number] of numbers) if (number > (numbers.get(newest) ?? -1)) newest = name;
+  const largest = numbers.get(newest) ?? -1;
+  // The newest is the same call everywhere; an old profile has to be asked for all its names.
+  const names = largest >= FIRST_COMMON ? [newest] : [...numbers.keys()];
+  const on = (architecture: number) => Math.max(...names.map((name) => filter.resolve(name, architecture) ?? -1));
+  const separate = others.filter((other) => other !== X32);
+  const x32 = others.includes(X32) ? { x32: on(X32) } : {};
+  const all: Largest[] = [{ architecture: native, number: largest, ...x32 }];
+  for (const architecture of separate) all.push({ architecture, number: on(architecture) });
+  // A profile that names nothing there has no newest call.
+  return all.filter(({ number }) => number >= 0);
+}

@@ -1,0 +1,48 @@
+// What is not wrong enough to refuse a config, and still not what its author thinks (runtime.md, Warnings). Computed only
+// for a log that somebody reads.
+
+import type { Config } from "./config.gen.ts";
+import type { Issue } from "./errors.ts";
+import { pointerTo } from "./pointer.ts";
+
+const CAPABILITY_SETS = ["bounding", "effective", "inheritable", "permitted", "ambient"] as const;
+
+/** All warnings about a config; `capabilities` are the names that the kernel knows. */
+export function configWarnings(config: Config, capabilities: ReadonlySet<string>): Issue[] {
+  return [...capabilityWarnings(config, capabilities), ...deprecationWarnings(config)];
+}
+
+/** config.md, Linux Process: a capability that cannot be mapped to the kernel's MUST be logged as a warning. */
+function capabilityWarnings({ process }: Config, known: ReadonlySet<string>): Issue[] {
+  return CAPABILITY_SETS.flatMap((set) =>
+    (process?.capabilities?.[set] ?? []).flatMap((name, index) => {
+      if (known.has(name)) return [];
+      const message = `unknown capability ${JSON.stringify(name)} is ignored`;
+      return [{ pointer: pointerTo("process", "capabilities", set, index), message }];
+    }),
+  );
+}
+
+function deprecationWarnings(config: Config): Issue[] {
+  const warnings: Issue[] = [];
+  for (const [index, { destination }] of (config.mounts ?? []).entries()) {
+    if (!destination.startsWith("/")) {
+      warnings.push({
+        pointer: pointerTo("mounts", index, "destination"),
+        message: "a relative destination is deprecated",
+      });
+    }
+  }
+  if (config.hooks?.prestart?.length) {
+    warnings.push({ pointer: "/hooks/prestart", message: "prestart hooks are deprecated: use createRuntime" });
+  }
+  for (const field of ["kernel", "kernelTCP"] as const) {
+    if (config.linux?.resources?.memory?.[field] !== undefined) {
+      warnings.push({ pointer: `/linux/resources/memory/${field}`, message: "is ignored: kernels no longer have it" });
+    }
+  }
+  if (config.linux?.personality?.flags?.length) {
+    warnings.push({ pointer: "/linux/personality/flags", message: "are ignored: none is defined" });
+  }
+  return warnings;
+}

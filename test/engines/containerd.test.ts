@@ -1,0 +1,85 @@
+// containerd on the runtime, through its runc shim and `ctr --runc-binary`: import an image, run, exec, kill, remove.
+
+import { writeFileSync } from "node:fs";
+import { expect } from "vitest";
+import { needs, program } from "../root/harness/needs.ts";
+import type { Sandbox } from "../root/harness/sandbox.ts";
+import {
+  client,
+  imageTar,
+  removeIfNew,
+  removeParentCgroups,
+  runtimeProgram,
+  socketPath,
+  startDaemon,
+  untilAnswers,
+} from "./engine.ts";
+
+const IMAGE = "localhost/busybox:latest";
+/** Plug-ins that this test has no use for and that want things which may be missing. */
+const DISABLED = [
+  "grpc.v1.cri",
+  "snapshotter.v1.devmapper",
+  "snapshotter.v1.zfs",
+  "snapshotter.v1.btrfs",
+  "snapshotter.v1.aufs",
+  "internal.v1.opt",
+];
+
+async function containerd(box: Sandbox) {
+  removeIfNew(box, "/run/containerd");
+  removeParentCgroups(box);
+  const socket = socketPath(box);
+  const disabled = DISABLED.map((name) => `"io.containerd.${name}"`).join(", ");
+  writeFileSync(
+    box.path("containerd.toml"),
+    `version = 2\nroot = "${box.path("root")}"\nstate = "${box.path("run")}"\ndisabled_plugins = [${disabled}]\n[grpc]\naddress = "${socket}"\n`,
+  );
+  startDaemon(box, "containerd", ["--config", box.path("containerd.toml")]);
+  // The namespace is the parent cgroup's name too: the sandbox's word.
+  const call = client(box, "ctr", ["--address", socket, "--namespace", box.word]);
+  await untilAnswers(box, "containerd", () => call("version"));
+  expect(await call("image", "import", "--snapshotter", "native", imageTar(box, IMAGE))).toMatchObject({ code: 0 });
+  const run = (...args: string[]) =>
+    call(
+      "run",
+      "--snapshotter",
+      "native",
+      "--fifo-dir",
+      box.path("fifo"),
+      "--runc-binary",
+      runtimeProgram(box),
+      ...args,
+    );
+  return { call, run };
+}
+
+const needsContainerd = needs(program("containerd"), program("ctr"), program("containerd-shim-runc-v2"));
+
+needsContainerd("containerd runs a container to its end and takes its status and output", async ({ box }) => {
+  const { run } = await containerd(box);
+  expect(await run("--rm", IMAGE, "one", "sh", "-c", "echo out; exit 5")).toMatchObject({ code: 5, stdout: "out\n" });
+  const missing = await run("--rm", IMAGE, "two", "no-such-program");
+  expect(missing.code).not.toBe(0);
+  expect(missing.stderr).toMatch(/executable file not found/);
+});
+
+needsContainerd("containerd execs into a container, kills and removes it", async ({ box }) => {
+  const { call, run } = await containerd(box);
+  expect((await run("--detach", IMAGE, "c", "sh", "-c", "while :; do sleep 0.05; done")).code).toBe(0);
+  expect(
+    await call("task", "exec", "--fifo-dir", box.path("fifo"), "--exec-id", "e", "c", "sh", "-c", "echo in; exit 3"),
+  ).toMatchObject({
+    code: 3,
+    stdout: "in\n",
+  });
+  expect((await call("task", "ps", "c")).stdout).toMatch(/\d/);
+  expect((await call("task", "ls")).stdout).toMatch(/c +\d+ +RUNNING/);
+  expect((await call("task", "kill", "--signal", "SIGKILL", "c")).code).toBe(0);
+  for (let tries = 0; tries < 100; tries += 1) {
+    if ((await call("task", "ls")).stdout.includes("STOPPED")) break;
+  }
+  await call("task", "rm", "c"); // its status is the task's: 137
+  expect((await call("container", "rm", "c")).code).toBe(0);
+  expect((await call("container", "ls", "--quiet")).stdout).toBe("");
+});

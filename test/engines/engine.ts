@@ -1,0 +1,130 @@
+// What the tests of engines share: a folder of their own for everything that an engine keeps, a busybox image in the forms
+// that engines import, daemons that are stopped by their process id, and the runtime as a path that an engine can call.
+
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { chmodSync, existsSync, openSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { arch } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { cgroupsOf, processesOf } from "../root/harness/leftovers.ts";
+import { makeRootfs } from "../root/harness/rootfs.ts";
+import { commandWords, type Result } from "../root/harness/runtime.ts";
+import type { Sandbox } from "../root/harness/sandbox.ts";
+
+/** The runtime as one absolute path: engines call a program and nothing more. */
+export function runtimeProgram(box: Sandbox): string {
+  const words = commandWords();
+  const [first] = words;
+  if (words.length === 1 && first.startsWith("/")) return first;
+  const path = box.path("runtime");
+  const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  writeFileSync(path, `#!/bin/sh\nPATH="$PATH:/usr/sbin:/usr/bin:/sbin:/bin"\nexport PATH\nexec ${quoted} "$@"\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+/** A tar of a busybox root file system: what `podman import` and `docker import` take. */
+export function rootfsTar(box: Sandbox): string {
+  const root = box.path("image-root");
+  makeRootfs(root);
+  const tar = box.path("rootfs.tar");
+  execFileSync("tar", ["-C", root, "-cf", tar, "."]);
+  return tar;
+}
+
+/** An image archive as `docker save` writes it, made by hand from the tar: what `ctr image import` takes. */
+export function imageTar(box: Sandbox, name: string): string {
+  const layer = rootfsTar(box);
+  const digest = createHash("sha256").update(readFileSync(layer)).digest("hex");
+  const config = {
+    architecture: arch() === "arm64" ? "arm64" : "amd64",
+    os: "linux",
+    config: { Env: ["PATH=/bin"], Cmd: ["sh"] },
+    rootfs: { type: "layers", diff_ids: [`sha256:${digest}`] },
+  };
+  const manifest = [{ Config: "image.json", RepoTags: [name], Layers: ["rootfs.tar"] }];
+  writeFileSync(box.path("image.json"), JSON.stringify(config));
+  writeFileSync(box.path("manifest.json"), JSON.stringify(manifest));
+  const tar = box.path("image.tar");
+  execFileSync("tar", ["-C", box.directory, "-cf", tar, "manifest.json", "image.json", "rootfs.tar"]);
+  return tar;
+}
+
+/** Starts a daemon that ends with the sandbox, its output in a log there. */
+export function startDaemon(box: Sandbox, program: string, args: readonly string[]): void {
+  const log = openSync(box.path(`${program}.log`), "a");
+  const child = spawn(program, args, { stdio: ["ignore", log, log], env: { ...process.env, PATH: enginePath() } });
+  box.defer(() => stop(child));
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  const killer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  await ended;
+  clearTimeout(killer);
+}
+
+/** A client of an engine: runs one command, never throws. */
+export function client(box: Sandbox, program: string, globals: readonly string[]) {
+  return async (...args: string[]): Promise<Result> => {
+    const ended = await execa(program, [...globals, ...args], {
+      ...{ reject: false, stdin: "ignore", stripFinalNewline: false, timeout: 60_000 },
+      env: { PATH: enginePath(), TSRUN_ENGINE: box.word },
+    });
+    return { code: ended.exitCode, signal: ended.signal, stdout: ended.stdout, stderr: ended.stderr };
+  };
+}
+
+/** Waits until a command succeeds: the daemon answers. */
+export async function untilAnswers(box: Sandbox, daemon: string, ask: () => Promise<Result>): Promise<void> {
+  for (let tries = 0; tries < 300; tries += 1) {
+    if ((await ask()).code === 0) return;
+    await sleep(100);
+  }
+  throw new Error(`${daemon} does not answer:\n${readFileSync(box.path(`${daemon}.log`), "utf8").slice(-2000)}`);
+}
+
+/** Removes, at the end, paths outside of the sandbox that the engine makes where they are missing now. */
+export function removeIfNew(box: Sandbox, ...paths: readonly string[]): void {
+  for (const path of paths.filter((each) => !existsSync(each))) {
+    box.defer(() => rmSync(path, { recursive: true, force: true }));
+  }
+}
+
+/**
+ * Removes, at the end, the engine's parent cgroups; one that is not empty stays, and the sandbox complains of it. Before
+ * that it lets the engine's helpers end, which outlive its commands by a moment (conmon, `podman container cleanup`).
+ */
+export function removeParentCgroups(box: Sandbox): void {
+  box.defer(async () => {
+    for (let tries = 0; processesOf(box.word).length > 0 && tries < 100; tries += 1) await sleep(50);
+    for (let tries = 0; !emptied(box) && tries < 100; tries += 1) await sleep(50);
+  });
+}
+
+/** Whether every parent cgroup could be removed: the kernel says EBUSY until the last dead process was waited for. */
+function emptied(box: Sandbox): boolean {
+  const parents = cgroupsOf(box.word).filter((path) => path.endsWith(box.word) || path.endsWith("conmon"));
+  return parents.reverse().every((path) => {
+    try {
+      rmdirSync(path);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function enginePath(): string {
+  return [process.env["PATH"], "/usr/sbin", "/sbin"].join(":");
+}
+
+/** The path of a file in the sandbox's folder for an engine, made short: sockets have 107 bytes. */
+export function socketPath(box: Sandbox): string {
+  return join(box.directory, "s");
+}

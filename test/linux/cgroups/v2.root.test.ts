@@ -1,0 +1,72 @@
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { uniqueName } from "./fixture.ts";
+
+const reason = process.getuid?.() === 0 ? undefined : "not root";
+if (reason !== undefined) console.warn(`skipped: ${reason}`);
+
+const NODE = join(import.meta.dirname, "../../../node_modules/.bin/node");
+const MOUNT = "mount -t cgroup2 none /sys/fs/cgroup";
+
+/** Runs a command where /sys/fs/cgroup is cgroup v2. */
+function onV2(command: string, ...args: string[]): string {
+  return execFileSync("unshare", ["-m", "sh", "-c", `${MOUNT} && ${command}`, "sh", ...args], { encoding: "utf8" });
+}
+
+describe.skipIf(reason !== undefined)("a container's cgroup on cgroup v2", () => {
+  const name = uniqueName();
+  let seen: Record<string, string | number | boolean>;
+
+  beforeAll(() => {
+    seen = JSON.parse(onV2('exec "$@"', NODE, join(import.meta.dirname, "v2-scenario.ts"), name));
+  });
+  afterAll(() => {
+    onV2(
+      "d=/sys/fs/cgroup/$1; [ ! -d $d ] || { echo 1 >$d/cgroup.kill; sleep 0.1; find $d -depth -type d -exec rmdir {} +; }",
+      name,
+    );
+    expect(existsSync(`/sys/fs/cgroup/unified/${name}`)).toBe(false);
+  });
+
+  it("is one directory below the mount", () => {
+    expect(seen.mode).toBe("v2");
+    expect(seen.directory).toBe(`/sys/fs/cgroup/${name}/parent/box`);
+  });
+
+  it("has all controllers of the host, handed on level by level", () => {
+    expect(seen.available).not.toBe("");
+    expect(seen.handedOn).toBe(seen.available);
+    expect(seen.own).toBe(seen.available);
+  });
+
+  it("is joined by a directory descriptor", () => {
+    expect(seen.tasks).toBe(0);
+    expect(seen.opened).toBe(true);
+  });
+
+  it("says that a controller is not there when a limit needs it", () => {
+    expect(seen.unavailable).toContain("linux.resources.memory.limit: write");
+    expect(seen.unavailable).toContain("ENOENT (No such file or directory): controller memory is not enabled in");
+  });
+
+  it("refuses device rules instead of dropping them, and leaves nothing", () => {
+    expect(seen.devices).toContain("linux.resources.devices");
+    expect(seen.devicesLeft).toBe(false);
+  });
+
+  it("tells and ends the processes of sub-cgroups, frozen ones too, and goes with them", () => {
+    expect(seen.pids).toBe(1);
+    expect(seen.inUse).toContain("container's cgroup is not empty: 1 process(es)");
+    expect(seen.frozen).toBe(true);
+    expect(seen.signal).toBe("SIGKILL");
+    expect(seen.left).toBe(false);
+  });
+
+  it("is made threaded below a threaded cgroup, unless memory is to be limited", () => {
+    expect(seen.type).toBe("threaded");
+    expect(seen.threadedLimit).toContain("linux.resources.memory.limit: not possible in");
+    expect(seen.threadedLeft).toBe(false);
+  });
+});

@@ -1,0 +1,146 @@
+// Cgroups of version 1 on this machine: where the container is put, limits of memory, cpu and processes, and that all of
+// it is gone afterwards (config-linux.md "Control groups").
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { describe, expect } from "vitest";
+import { idle, type Json, sh } from "./harness/config.ts";
+import { cgroupsOf } from "./harness/leftovers.ts";
+import { except, kernelFile, needs } from "./harness/needs.ts";
+
+const v1 = kernelFile("/sys/fs/cgroup/memory/tasks");
+const resources = (fields: Json): Json => ({ linux: { resources: fields } });
+
+const FILES: { name: string; fields: Json; controller: string; values: Record<string, string> }[] = [
+  {
+    name: "memory limit",
+    fields: { memory: { limit: 67108864 } },
+    controller: "memory",
+    values: { "memory.limit_in_bytes": "67108864" },
+  },
+  {
+    name: "memory limit and swap",
+    fields: { memory: { limit: 67108864, swap: 134217728 } },
+    controller: "memory",
+    values: { "memory.limit_in_bytes": "67108864", "memory.memsw.limit_in_bytes": "134217728" },
+  },
+  {
+    name: "no memory limit (-1)",
+    fields: { memory: { limit: -1 } },
+    controller: "memory",
+    values: { "memory.limit_in_bytes": "9223372036854771712" },
+  },
+  {
+    name: "memory reservation",
+    fields: { memory: { reservation: 33554432 } },
+    controller: "memory",
+    values: { "memory.soft_limit_in_bytes": "33554432" },
+  },
+  { name: "cpu shares", fields: { cpu: { shares: 512 } }, controller: "cpu", values: { "cpu.shares": "512" } },
+  {
+    name: "cpu quota and period",
+    fields: { cpu: { quota: 20000, period: 50000 } },
+    controller: "cpu",
+    values: { "cpu.cfs_quota_us": "20000", "cpu.cfs_period_us": "50000" },
+  },
+  { name: "processes", fields: { pids: { limit: 17 } }, controller: "pids", values: { "pids.max": "17" } },
+  {
+    name: "no limit of processes (-1)",
+    fields: { pids: { limit: -1 } },
+    controller: "pids",
+    values: { "pids.max": "max" },
+  },
+  { name: "cpuset", fields: { cpu: { cpus: "0" } }, controller: "cpuset", values: { "cpuset.cpus": "0" } },
+];
+
+describe("limits", () => {
+  for (const { name, fields, controller, values } of FILES) {
+    const files = Object.keys(values).map((file) => `/sys/fs/cgroup/${controller}/process_api/${file}`);
+    const missing = files.some((file) => file.includes("memsw"))
+      ? kernelFile("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
+      : undefined;
+    needs(v1, missing)(`${name}: written`, async ({ box }) => {
+      const container = box.container(idle(), resources(fields));
+      expect(await container.create()).toMatchObject({ code: 0, stderr: "" });
+      for (const [file, value] of Object.entries(values)) {
+        expect(readFileSync(`/sys/fs/cgroup/${controller}/${container.id}/${file}`, "utf8").trim(), file).toBe(value);
+      }
+    });
+  }
+
+  needs(v1)("a program that wants more memory than the limit is killed", async ({ box }) => {
+    const limit = resources({ memory: { limit: 16777216, swap: 16777216 } });
+    const result = await box.container(sh("head -c 100m /dev/zero | tail | wc -c"), limit).run();
+    expect(result.stdout.trim()).not.toBe("104857600");
+  });
+
+  needs(v1)("a program that forks more than the limit is refused", async ({ box }) => {
+    const result = await box
+      .container(sh("for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait"), resources({ pids: { limit: 5 } }))
+      .run();
+    expect(result.stderr).toMatch(/can't fork/);
+  });
+
+  needs(v1)("an invalid limit is refused", async ({ box }) => {
+    const container = box.container(resources({ memory: { limit: 67108864, swap: 1048576 } }));
+    expect((await container.create()).code).toBe(1);
+  });
+});
+
+describe("the place", () => {
+  needs(v1)("is the path given, in every hierarchy, before create returns", async ({ box }) => {
+    const container = box.container(idle(), { linux: { cgroupsPath: `/${box.word}-parent/child` } });
+    box.defer(() => {
+      for (const path of cgroupsOf(box.word).reverse()) rmdirSync(path);
+    });
+    expect((await container.create()).code).toBe(0);
+    const { pid } = await container.state();
+    const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").trim().split("\n");
+    for (const line of lines.filter((text) => !text.startsWith("0:")))
+      expect(line).toContain(`/${box.word}-parent/child`);
+    await container.delete("--force");
+    expect(cgroupsOf(`${box.word}-parent/child`)).toEqual([]);
+  });
+
+  needs(v1)("is removed together with what the container made below it", async ({ box }) => {
+    const container = box.container(idle());
+    await container.create();
+    for (const name of ["a", "a/b"]) mkdirSync(`/sys/fs/cgroup/pids/${container.id}/${name}`);
+    expect((await container.delete("--force")).code).toBe(0);
+    expect(cgroupsOf(container.id)).toEqual([]);
+  });
+
+  needs(v1)("two containers may not share one that is in use", async ({ box }) => {
+    const shared = { linux: { cgroupsPath: `/${box.word}-shared` } };
+    const first = box.container(idle(), shared);
+    await first.create();
+    const before = readFileSync(`/sys/fs/cgroup/pids/${box.word}-shared/tasks`, "utf8");
+    const second = box.container(idle(), shared);
+    const { runtimeKind } = await import("./harness/runtime.ts");
+    if (runtimeKind === "tsrun") expect((await second.create()).stderr).toMatch(/cgroup/);
+    expect(readFileSync(`/sys/fs/cgroup/pids/${box.word}-shared/tasks`, "utf8")).toBe(before);
+  });
+
+  needs(v1)("a failed create leaves none", async ({ box }) => {
+    const container = box.container({ process: { args: ["/nope"] } });
+    expect((await container.create()).code).not.toBe(0);
+    expect(cgroupsOf(container.id)).toEqual([]);
+  });
+});
+
+describe("processes that outlive init", () => {
+  needs(v1, except({ crun: "leaves them" }))(
+    "without a pid namespace are killed by delete --force",
+    async ({ box }) => {
+      const list = ["network", "ipc", "uts", "mount"].map((type) => ({ type }));
+      const container = box.container(sh("sleep 300 & sleep 300 & echo ready; wait"), { linux: { namespaces: list } });
+      await container.create();
+      await container.start();
+      await container.untilOutput("ready");
+      const tasks = () => readdirSync("/sys/fs/cgroup/pids").includes(container.id);
+      expect(tasks()).toBe(true);
+      expect((await container.delete("--force")).code).toBe(0);
+      expect(tasks()).toBe(false);
+      expect(existsSync(`/sys/fs/cgroup/memory/${container.id}`)).toBe(false);
+    },
+  );
+});

@@ -1,0 +1,213 @@
+// `exec`: a second process in a running container (REFERENCE §1.2 exec): flags, process file, exit codes, detach.
+
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import { describe, expect } from "vitest";
+import { idle, type Json, linux, namespaces } from "./harness/config.ts";
+import type { Container } from "./harness/container.ts";
+import { test } from "./harness/fixture.ts";
+import { except, needs } from "./harness/needs.ts";
+import type { Sandbox } from "./harness/sandbox.ts";
+
+async function running(box: Sandbox, ...overrides: Json[]): Promise<Container> {
+  const container = box.container(idle(), ...overrides);
+  expect((await container.create()).code).toBe(0);
+  expect((await container.start()).code).toBe(0);
+  await container.untilOutput("ready");
+  return container;
+}
+
+const script = (text: string) => ["sh", "-c", text];
+
+describe("exec with a command line", () => {
+  test("passes streams and the exit status", async ({ box }) => {
+    const container = await running(box);
+    const result = await container.exec(script("cat; echo err >&2; exit 7"), [], { input: "in\n" });
+    expect(result).toMatchObject({ code: 7, stdout: "in\n", stderr: "err\n" });
+    expect((await container.exec(script("kill -9 $$"))).code).toBe(137);
+    expect((await container.exec(["true"])).code).toBe(0);
+  });
+
+  test("runs in every namespace, the root and the cgroups of the container", async ({ box }) => {
+    const container = await running(box);
+    const { pid } = await container.state();
+    const files = ["pid", "net", "mnt", "ipc", "uts", "cgroup", "user"];
+    const result = await container.exec(
+      script(`for f in ${files.join(" ")}; do readlink /proc/self/ns/$f; done; cat /proc/self/cgroup`),
+    );
+    const lines = result.stdout.trim().split("\n");
+    expect(lines.slice(0, 7)).toEqual(files.map((file) => readlinkSync(`/proc/${pid}/ns/${file}`)));
+    expect(lines.slice(7).join("\n")).toBe(readFileSync(`/proc/${pid}/cgroup`, "utf8").trim());
+  });
+
+  test("joins a user namespace and is root in it", async ({ box }) => {
+    const { chmodSync } = await import("node:fs");
+    chmodSync(box.directory, 0o755);
+    const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const kinds = namespaces("pid", "mount", "ipc", "uts", "network", "user");
+    const container = await running(box, kinds, linux({ uidMappings: maps, gidMappings: maps }));
+    const result = await container.exec(script("id -u; id -g; cat /proc/self/uid_map | tr -s ' '"));
+    expect(result).toMatchObject({ code: 0, stdout: "0\n0\n 0 100000 65536\n" });
+  });
+
+  const flags: [flags: string[], script: string, output: string, peers?: Parameters<typeof except>[0]][] = [
+    [["--user", "1000"], "id -u; id -g", "1000\n0\n"],
+    [["--user", "1"], "id -u", "1\n", { crun: "CVE-2026-30892" }],
+    [["--user", "1000:2000"], "id -u; id -g", "1000\n2000\n"],
+    [["-u", "1000:2000"], "id -u; id -g", "1000\n2000\n"],
+    [
+      ["--additional-gids", "7", "--additional-gids", "8"],
+      "grep Groups /proc/self/status | tr -s '\\t ' ' '",
+      "Groups: 7 8 \n",
+      { crun: "has no such flag" },
+    ],
+    [["--cwd", "/home/user"], "pwd", "/home/user\n"],
+    [["-e", "A=1", "-e", "B=2"], "echo $A$B", "12\n"],
+    [["--env=A=x=y"], "echo $A", "x=y\n"],
+    [["--no-new-privs"], "grep NoNewPrivs /proc/self/status | tr -s '\\t' ' '", "NoNewPrivs: 1\n"],
+  ];
+  for (const [list, text, output, peers] of flags) {
+    needs(except(peers ?? {}))(list.join(" "), async ({ box }) => {
+      const container = await running(box);
+      expect(await container.exec(script(text), list)).toMatchObject({ code: 0, stdout: output, stderr: "" });
+    });
+  }
+
+  needs(except({ runc: "1.1 adds it to the ambient set too", crun: "sets it inheritable too" }))(
+    "--cap adds to bounding, permitted and effective and never to inheritable (CVE-2022-29162)",
+    async ({ box }) => {
+      const container = await running(box);
+      const result = await container.exec(script("grep Cap /proc/self/status"), ["--cap", "CAP_SYS_TIME"]);
+      const sets = new Map(
+        [...result.stdout.matchAll(/(Cap\w+):\t(\w+)/g)].map((match) => [match[1], BigInt(`0x${match[2]}`)]),
+      );
+      const bit = 1n << 25n;
+      for (const name of ["CapBnd", "CapPrm", "CapEff"]) expect((sets.get(name) ?? 0n) & bit, name).toBe(bit);
+      expect(sets.get("CapInh")).toBe(0n);
+    },
+  );
+
+  for (const user of ["1x", "-1", "4294967296", "1:", ":1", "1:x"]) {
+    needs(
+      except({ crun: "CVE-2026-30892", runc: user === "4294967296" ? "fails later" : undefined } as Parameters<
+        typeof except
+      >[0]),
+    )(`--user ${user} is refused`, async ({ box }) => {
+      const container = await running(box);
+      const result = await container.exec(["id"], [`--user=${user}`]);
+      expect(result.code).not.toBe(0);
+      expect(result.stdout).not.toContain("uid=0");
+    });
+  }
+
+  test("flags end at the id: those of the command are the command's", async ({ box }) => {
+    const container = await running(box);
+    expect((await container.exec(["echo", "-n", "--detach", "--user"])).stdout).toBe("--detach --user");
+  });
+});
+
+describe("exec with a process file", () => {
+  test("takes everything from the file", async ({ box }) => {
+    const container = await running(box);
+    const process = {
+      args: ["sh", "-c", "id -u; pwd; echo $A; ulimit -n; grep -E 'NoNew|CapEff' /proc/self/status | cut -f2"],
+      user: { uid: 1000, gid: 1000 },
+      cwd: "/home",
+      env: ["PATH=/bin", "A=b"],
+      rlimits: [{ type: "RLIMIT_NOFILE", soft: 99, hard: 100 }],
+      noNewPrivileges: true,
+      capabilities: { bounding: ["CAP_KILL"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"] },
+    };
+    const result = await container.execProcess(process);
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(result.stdout.split("\n").slice(0, 4)).toEqual(["1000", "/home", "b", "99"]);
+    expect(result.stdout).toMatch(/0{16}|0{14}20/);
+    expect(result.stdout).toMatch(/^1$/m);
+  });
+
+  needs(except({ runc: "1.1 ignores it" }))("takes the umask from the file", async ({ box }) => {
+    const container = await running(box);
+    const user = { uid: 0, gid: 0, umask: 0o27 };
+    expect((await container.execProcess({ args: ["sh", "-c", "umask"], user })).stdout).toBe("0027\n");
+  });
+
+  test("--detach returns at once, with the pid file written", async ({ box }) => {
+    const container = await running(box);
+    const file = box.path("exec.pid");
+    const process = container.processFile({ args: ["sleep", "20"] });
+    const start = Date.now();
+    const result = await box.callDetached(
+      ["exec", "--process", process, "--detach", "--pid-file", file, container.id],
+      box.path("exec"),
+    );
+    expect(result).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    expect(Date.now() - start).toBeLessThan(5_000);
+    const pid = readFileSync(file, "utf8");
+    expect(pid).toMatch(/^\d+$/);
+    expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe("sleep\0" + "20\0");
+  });
+
+  test("dies with the container", async ({ box }) => {
+    const container = await running(box);
+    const file = box.path("exec.pid");
+    await container.execDetached(["sleep", "20"], ["--pid-file", file]);
+    await container.delete("--force");
+    const pid = readFileSync(file, "utf8");
+    const state = existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, "utf8") : "State:\tZ";
+    expect(state).toMatch(/State:\t[ZX]/);
+  });
+
+  test("a file that is missing or no process is refused with 255", async ({ box }) => {
+    const container = await running(box);
+    const { runtimeKind } = await import("./harness/runtime.ts");
+    const missing = await box.call(["exec", "--process", "/no/such", container.id]);
+    expect(missing.code).toBe(runtimeKind === "tsrun" ? 255 : missing.code);
+    expect(missing.code).not.toBe(0);
+  });
+});
+
+describe("exec that fails", () => {
+  const rows: [name: string, args: string[], words: RegExp][] = [
+    ["a program that is not on the PATH", ["nope"], /executable file.*not found/],
+    ["a program that does not exist", ["/nope"], /no such file or directory/i],
+    ["a program that is not executable", ["/etc/passwd"], /permission denied/i],
+  ];
+  for (const [name, args, words] of rows) {
+    needs(except({ crun: "exits with 1" }))(`${name}: status 255, words, and no pid file`, async ({ box }) => {
+      const container = await running(box);
+      const file = box.path("exec.pid");
+      const result = await container.exec(args, ["--pid-file", file]);
+      expect(result.code).toBe(255);
+      expect(result.stderr).toMatch(words);
+      expect(existsSync(file)).toBe(false);
+      expect((await container.state()).status).toBe("running");
+    });
+  }
+
+  needs(except({ crun: "exits with 1" }))("a stopped container: 255", async ({ box }) => {
+    const container = await running(box);
+    await container.kill("KILL");
+    await container.until("stopped");
+    const result = await container.exec(["true"]);
+    expect(result.code).toBe(255);
+    expect(result.stderr).toMatch(/stopped|not running/);
+  });
+
+  test("a cwd that does not exist or is a leaked descriptor", async ({ box }) => {
+    const container = await running(box);
+    for (const cwd of ["/etc/passwd", "/proc/self/fd/999"]) {
+      expect((await container.execProcess({ cwd })).code, cwd).not.toBe(0);
+    }
+  });
+
+  for (const fd of [3, 4, 5, 6, 7, 8, 9, 10]) {
+    needs(except({ runc: "1.1.5 predates the fix", crun: "1.8 predates the fix" }))(
+      `a cwd through leaked descriptor ${fd} does not lead out (CVE-2024-21626)`,
+      async ({ box }) => {
+        const container = await running(box);
+        const result = await container.execProcess({ args: ["cat", "etc/shadow"], cwd: `/proc/self/fd/${fd}` });
+        expect(result.code).not.toBe(0);
+        expect(result.stdout).toBe("");
+      },
+    );
+  }
+});

@@ -1,0 +1,57 @@
+// Tests that need something say so, and where it is missing they are skipped with the reason, which the summary of
+// `npm test` prints. `needs(program("criu"))("a sentence", async ({ box }) => …)`.
+
+import { accessSync, constants, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "./fixture.ts";
+import { type RuntimeKind, runtimeKind } from "./runtime.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/** Undefined when what is needed is there, else why not. */
+export type Missing = string | undefined;
+
+/** Declares a test that runs only where nothing is missing. */
+export function needs(...missing: readonly Missing[]) {
+  const reasons = missing.filter((reason) => reason !== undefined);
+  return (name: string, body: (context: { box: Sandbox }) => Promise<void>): void => {
+    if (reasons.length === 0) test(name, ({ box }) => body({ box }));
+    else test(name, ({ skip }) => skip(reasons.join("; ")));
+  };
+}
+
+/** Needs a program on the PATH. */
+export function program(name: string): Missing {
+  const directories = (process.env["PATH"] ?? "").split(":").concat("/usr/sbin", "/sbin");
+  return directories.some((directory) => isExecutable(join(directory, name))) ? undefined : `${name} is not installed`;
+}
+
+/** Needs a file that the kernel has only with a certain feature. */
+export function kernelFile(path: string): Missing {
+  try {
+    accessSync(path);
+    return undefined;
+  } catch {
+    return `this kernel has no ${path}`;
+  }
+}
+
+/** Needs a file system type that the kernel knows. */
+export function fileSystem(type: string): Missing {
+  const known = readFileSync("/proc/filesystems", "utf8").split("\n");
+  return known.some((line) => line.split("\t")[1] === type) ? undefined : `this kernel has no ${type} file system`;
+}
+
+/** Excepts peers that do otherwise: the test is tsrun's, and the reason says what they do. */
+export function except(peers: Partial<Record<Exclude<RuntimeKind, "tsrun">, string>>): Missing {
+  const reason = runtimeKind === "tsrun" ? undefined : peers[runtimeKind];
+  return reason === undefined ? undefined : `${runtimeKind}: ${reason}`;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,116 @@
+// A test's own folder: bundles, the runtime's state directory, logs. One word, unique on the machine, is in its path, in
+// every id and in the environment of every call, so that what is left behind can be found and put down by that word alone.
+
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Json } from "./config.ts";
+import { Container } from "./container.ts";
+import { cgroupsOf, leftovers, processesOf } from "./leftovers.ts";
+import { begin, type CallOptions, call, callDetached, type Result, type Running } from "./runtime.ts";
+
+export class Sandbox {
+  /** The folder. */
+  readonly directory = mkdtempSync(join(tmpdir(), "tsrun-test-"));
+  /** The word by which everything of this sandbox is known. */
+  readonly word = basename(this.directory);
+  /** The runtime's state directory (`--root`). */
+  readonly root = join(this.directory, "state");
+  readonly #containers: Container[] = [];
+  readonly #cleanups: (() => void | Promise<void>)[] = [];
+
+  /** A new path in the folder. */
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** A new, empty directory in the folder. */
+  makeDirectory(name: string): string {
+    const path = this.path(name);
+    mkdirSync(path, { recursive: true });
+    return path;
+  }
+
+  /** A bundle with the base configuration under the overrides, and the container that it is for. Nothing runs yet. */
+  container(...overrides: readonly Json[]): Container {
+    const container = new Container(this, `${this.word}-${this.#containers.length}`, overrides);
+    this.#containers.push(container);
+    return container;
+  }
+
+  /** Something to do before the folder goes, whether the test passed or not; last in, first out. */
+  defer(cleanup: () => void | Promise<void>): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  /** Calls the runtime on this sandbox's state directory. */
+  call(args: readonly string[], options: CallOptions = {}): Promise<Result> {
+    return call(["--root", this.root, ...args], this.#marked(options));
+  }
+
+  /** Starts the runtime on this sandbox's state directory, with pipes. */
+  begin(args: readonly string[], options: CallOptions = {}): Running {
+    return begin(["--root", this.root, ...args], this.#marked(options));
+  }
+
+  /** Calls the runtime with files for output: for commands whose descriptors the container inherits. */
+  callDetached(args: readonly string[], stem: string, options: CallOptions = {}): Promise<Result> {
+    return callDetached(["--root", this.root, ...args], stem, this.#marked(options));
+  }
+
+  /** Deletes all containers, then fails if anything is left; the folder is removed in any case. */
+  async close(): Promise<void> {
+    const problems: string[] = [];
+    for (const cleanup of this.#cleanups.reverse()) await this.#note(problems, cleanup);
+    for (const container of this.#containers) await this.#note(problems, () => container.dispose());
+    problems.push(...(await this.#settle()), ...this.#stateLeft());
+    this.#sweep();
+    rmSync(this.directory, { recursive: true, force: true });
+    if (problems.length > 0) throw new Error(`left behind:\n  ${problems.join("\n  ")}`);
+  }
+
+  /** Leftovers, once what was dying had a second to die. */
+  async #settle(): Promise<string[]> {
+    let found = leftovers(this.word);
+    for (let tries = 0; found.length > 0 && tries < 50; tries += 1) {
+      await sleep(20);
+      found = leftovers(this.word);
+    }
+    return found;
+  }
+
+  #stateLeft(): string[] {
+    try {
+      return readdirSync(this.root).map((name) => `state: ${name}`);
+    } catch {
+      return []; // never made
+    }
+  }
+
+  /** Puts down by force what the runtime did not: the next test must not suffer for it. */
+  #sweep(): void {
+    for (const { pid } of processesOf(this.word)) quietly(() => process.kill(pid, "SIGKILL"));
+    for (const path of cgroupsOf(this.word).reverse()) quietly(() => rmdirSync(path));
+  }
+
+  async #note(problems: string[], action: () => void | Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      problems.push(String(error));
+    }
+  }
+
+  #marked(options: CallOptions): CallOptions {
+    return { cwd: this.directory, ...options, env: { ...options.env, TSRUN_TEST: this.word } };
+  }
+}
+
+function quietly(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // already gone
+  }
+}

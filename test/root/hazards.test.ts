@@ -1,0 +1,181 @@
+// Hazards of the engine that tsrun is compiled with (DESIGN §5b): each of these was seen, and each test fails when its
+// guard is taken away. The peers pass them by being written in other languages.
+
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { describe, expect } from "vitest";
+import { idle, sh } from "./harness/config.ts";
+import { test } from "./harness/fixture.ts";
+import { except, needs } from "./harness/needs.ts";
+import { commandWords, repository, runtimePath } from "./harness/runtime.ts";
+import type { Sandbox } from "./harness/sandbox.ts";
+
+const onlyOurs = except({ runc: "is no JavaScript program", crun: "is no JavaScript program" });
+
+describe("files in the current directory", () => {
+  test("run nothing and set nothing: bunfig.toml, .env, tsconfig.json, package.json", async ({ box }) => {
+    const directory = box.makeDirectory("trap");
+    const mark = box.path("mark");
+    const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
+    write("preload.js", `require("fs").writeFileSync(${JSON.stringify(mark)}, "ran")`);
+    write("bunfig.toml", 'preload = ["./preload.js"]\n[run]\npreload = ["./preload.js"]\n');
+    write(
+      ".env",
+      `BUN_OPTIONS=--preload=./preload.js\nNODE_OPTIONS=--require=./preload.js\nXDG_RUNTIME_DIR=/nowhere\n`,
+    );
+    write("tsconfig.json", '{"compilerOptions":{"paths":{"node:fs":["./preload.js"]}}}');
+    write("package.json", '{"imports":{"#x":"./preload.js"},"type":"commonjs"}');
+    const container = box.container(sh("echo fine"));
+    expect(await container.run([], { cwd: directory })).toMatchObject({ code: 0, stdout: "fine\n", stderr: "" });
+    expect(existsSync(mark)).toBe(false);
+  });
+});
+
+describe("the caller's environment", () => {
+  for (const name of [
+    "BUN_OPTIONS",
+    "NODE_OPTIONS",
+    "BUN_INSPECT",
+    "BUN_CONFIG_VERBOSE_FETCH",
+    "BUN_DEBUG_QUIET_LOGS",
+    "BUN_BE_BUN",
+  ]) {
+    needs(onlyOurs)(`${name} changes nothing`, async ({ box }) => {
+      const directory = box.makeDirectory("trap");
+      writeFileSync(join(directory, "preload.js"), 'require("fs").writeFileSync("mark", "ran")');
+      const value = /OPTIONS/.test(name) ? "--require=./preload.js" : "1";
+      const container = box.container(sh("echo fine"));
+      const result = await container.run([], { cwd: directory, env: { [name]: value } });
+      expect(result).toMatchObject({ code: 0, stdout: "fine\n", stderr: "" });
+      expect(existsSync(join(directory, "mark"))).toBe(false);
+    });
+  }
+});
+
+describe("standard streams", () => {
+  test("stay blocking for the container and for the caller", async ({ box }) => {
+    const container = box.container(sh("for f in 0 1 2; do grep flags /proc/self/fdinfo/$f; done"));
+    const words = [...commandWords(), "--root", box.root, "run", "--bundle", container.bundle, container.id];
+    // A shell's own pipes: our test's would be non-blocking by our own doing.
+    const line = `"$@" </dev/null | cat; exec 3>&1; grep flags /proc/self/fdinfo/1`;
+    const { stdout } = await execa("sh", ["-c", line, "sh", ...words], { env: { TSRUN_TEST: box.word } });
+    const nonblocking = 0o4000;
+    for (const [, flags] of stdout.matchAll(/flags:\s+(\d+)/g))
+      expect(Number.parseInt(flags ?? "", 8) & nonblocking).toBe(0);
+  });
+
+  test("closed ones do no harm", async ({ box }) => {
+    const container = box.container(idle());
+    const words = [...commandWords(), "--root", box.root, "create", "--bundle", container.bundle, container.id];
+    const result = await execa("sh", ["-c", '"$@" </dev/null >/dev/null 2>/dev/null <&- >&-', "sh", ...words], {
+      ...{ reject: false, timeout: 20_000 },
+      env: { TSRUN_TEST: box.word },
+    });
+    if (result.exitCode === 0) expect((await container.state()).status).toBe("created");
+    else await expect(container.state()).rejects.toThrow();
+  });
+});
+
+describe("the program", () => {
+  needs(onlyOurs)("runs through a symbolic link from another directory", async ({ box }) => {
+    const link = box.path("other-name");
+    symlinkSync(runtimePath, link);
+    const container = box.container(sh("echo linked"));
+    const args = ["--root", box.root, "run", "--bundle", container.bundle, container.id];
+    const result = await execa(link, args, { cwd: "/", env: {}, extendEnv: false });
+    expect(result.stdout).toBe("linked");
+  });
+
+  test("a bundle that nobody else may read works, and so does one below a closed directory", async ({ box }) => {
+    const container = box.container(sh("echo closed"));
+    mkdirSync(box.path("private"), { recursive: true });
+    chmodSync(container.bundle, 0o700);
+    expect((await container.run()).stdout).toBe("closed\n");
+  });
+});
+
+describe("a crash of the engine", () => {
+  // Bun sends its crash reports with the curl that it finds on the PATH: this one leaves a mark instead.
+  const trapped = (box: Sandbox) => {
+    const mark = box.path("sent");
+    writeFileSync(join(box.makeDirectory("trap"), "curl"), `#!/bin/sh\necho "$@" >${mark}\n`, { mode: 0o755 });
+    return { mark, PATH: `${box.path("trap")}:${process.env.PATH}` };
+  };
+  const bun = join(
+    repository,
+    "node_modules/@oven",
+    process.arch === "arm64" ? "bun-linux-aarch64" : "bun-linux-x64",
+    "bin/bun",
+  );
+
+  test("(the trap works: Bun by itself does send, when it is told to)", async ({ box }) => {
+    const { mark, PATH } = trapped(box);
+    const env = { PATH, BUN_ENABLE_CRASH_REPORTING: "1", TSRUN_TEST: box.word };
+    await execa(bun, ["-e", "process.kill(process.pid, 'SIGSEGV')"], { reject: false, env });
+    await sleep(300);
+    expect(existsSync(mark)).toBe(true);
+  });
+
+  const environments: Record<string, string>[] = [{}, { BUN_ENABLE_CRASH_REPORTING: "1" }];
+  for (const more of environments) {
+    needs(onlyOurs)(`is reported to nobody: ${JSON.stringify(more)}`, async ({ box }) => {
+      const { mark, PATH } = trapped(box);
+      const container = box.container(idle());
+      const running = container.beginRun([], { env: { PATH, ...more } });
+      await new Promise((resolve) => running.stdout?.once("data", resolve));
+      running.kill("SIGSEGV");
+      await running;
+      await sleep(300);
+      expect(existsSync(mark)).toBe(false);
+    });
+  }
+});
+
+describe("init between create and start", () => {
+  needs(onlyOurs)("is resident with less than 32 KB", async ({ box }) => {
+    const container = box.container(idle());
+    await container.create();
+    const { pid } = await container.state();
+    const rss = Number(/^Rss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
+    console.log(`init is resident with ${rss} KiB`);
+    expect(rss).toBeLessThan(32);
+  });
+
+  needs(onlyOurs)("is no file of the host: its program is a sealed memory file (CVE-2019-5736)", async ({ box }) => {
+    const container = box.container(idle());
+    await container.create();
+    const { pid } = await container.state();
+    expect(readlinkSync(`/proc/${pid}/exe`)).toMatch(/^\/memfd:/);
+  });
+
+  needs(onlyOurs)("holds no descriptor that leads to the host's files", async ({ box }) => {
+    const container = box.container(idle());
+    await container.create();
+    const { pid } = await container.state();
+    const links = readdirSync(`/proc/${pid}/fd`).filter((fd) => Number(fd) > 2);
+    const targets = links.map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    expect(targets.filter((target) => target.startsWith("/") && !target.endsWith("/exec.fifo"))).toEqual([]);
+  });
+
+  needs(onlyOurs)("dies when the runtime is killed at any moment of create", async ({ box }) => {
+    for (let delay = 1; delay < 40; delay += 3) {
+      const container = box.container(idle());
+      const running = box.begin(["create", "--bundle", container.bundle, container.id]);
+      await sleep(delay);
+      running.kill("SIGKILL");
+      await running;
+      expect((await container.delete("--force")).code, `killed after ${delay} ms`).toBe(0);
+    }
+  });
+});

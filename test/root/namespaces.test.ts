@@ -1,0 +1,238 @@
+// Namespaces: new ones, joined ones, in any order (config-linux.md "Namespaces"), and what goes with them: hostname,
+// domainname, time offsets, id maps, sysctl.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, readlinkSync } from "node:fs";
+import { describe, expect } from "vitest";
+import { idle, linux, namespaces, sh } from "./harness/config.ts";
+import { test } from "./harness/fixture.ts";
+import { except, kernelFile, needs } from "./harness/needs.ts";
+import { outputOf, refusalOf } from "./harness/run.ts";
+import type { Sandbox } from "./harness/sandbox.ts";
+
+const FILES: Readonly<Record<string, string>> = {
+  pid: "pid",
+  network: "net",
+  mount: "mnt",
+  ipc: "ipc",
+  uts: "uts",
+  cgroup: "cgroup",
+  user: "user",
+  time: "time",
+};
+const MAPS = [{ containerID: 0, hostID: 0, size: 65536 }];
+const oldTime = except({ runc: "1.1 knows no time namespaces", crun: "1.8 dies of it on this kernel" });
+const link = (type: string) => readlinkSync(`/proc/self/ns/${FILES[type]}`);
+const show = (types: string[]) => sh(types.map((type) => `readlink /proc/self/ns/${FILES[type]}`).join(";"));
+
+describe("new namespaces", () => {
+  for (const type of Object.keys(FILES)) {
+    needs(kernelFile(`/proc/self/ns/${FILES[type]}`), type === "time" ? oldTime : undefined)(
+      `a new ${type} namespace is not the caller's, and without it the caller's is kept`,
+      async ({ box }) => {
+        const always = ["mount", "pid"];
+        const maps = type === "user" ? linux({ uidMappings: MAPS, gidMappings: MAPS }) : {};
+        const fresh = namespaces(...new Set([...always, "ipc", "uts", "network", type]));
+        expect(await outputOf(box, show([type]), fresh, maps)).not.toBe(`${link(type)}\n`);
+        if (always.includes(type)) return;
+        const kept = namespaces(...always, ...["ipc", "uts"].filter((other) => other !== type));
+        const names = type === "uts" ? { hostname: undefined } : {};
+        expect(await outputOf(box, show([type]), kept, names, { mounts: plainMounts() })).toBe(`${link(type)}\n`);
+      },
+    );
+  }
+
+  test("the process is number 1 and sees no other", async ({ box }) => {
+    const output = await outputOf(box, sh("echo $$; ls /proc | grep '^[0-9]*$' | wc -l"));
+    expect(output.split("\n")[0]).toBe("1");
+    expect(Number(output.split("\n")[1])).toBeLessThan(6);
+  });
+
+  test("a new network namespace has a loopback interface that is up, and nothing else", async ({ box }) => {
+    expect(await outputOf(box, sh("ping -c1 -W1 127.0.0.1 >/dev/null && ls /sys/class/net"))).toBe("lo\n");
+  });
+
+  needs(except({ crun: "takes it" }))("the same kind twice is refused", async ({ box }) => {
+    expect(await refusalOf(box, namespaces("pid", "mount", "uts", "ipc", "uts"))).toMatch(/duplicate|namespace/);
+  });
+
+  test("an unknown kind is refused", async ({ box }) => {
+    expect(await refusalOf(box, namespaces("pid", "mount", "galaxy"))).toMatch(/galaxy|namespace/);
+  });
+});
+
+describe("joined namespaces", () => {
+  const kinds = ["pid", "network", "ipc", "uts", "cgroup"];
+
+  test("those of another container, in any order in the file", async ({ box }) => {
+    const first = box.container(idle(), namespaces("mount", ...kinds));
+    await first.create();
+    await first.start();
+    const { pid } = await first.state();
+    const paths = kinds.map((kind) => `${kind}=/proc/${pid}/ns/${FILES[kind]}`);
+    for (const order of [paths, [...paths].reverse()]) {
+      const joined = namespaces(...order.slice(0, 2), "mount", ...order.slice(2));
+      const output = await outputOf(box, show(kinds), joined, { hostname: undefined });
+      expect(output.trim().split("\n")).toEqual(kinds.map((kind) => readlinkSync(`/proc/${pid}/ns/${FILES[kind]}`)));
+    }
+  });
+
+  needs(except({ runc: "1.1 wants the maps again" }))(
+    "the user namespace of another container, together with its others",
+    async ({ box }) => {
+      const maps = linux({ uidMappings: MAPS, gidMappings: MAPS });
+      const first = box.container(idle(), namespaces("mount", "pid", "ipc", "uts", "network", "user"), maps);
+      await first.create();
+      await first.start();
+      const { pid } = await first.state();
+      const joined = ["network", "ipc", "user", "uts", "pid"].map((kind) => `${kind}=/proc/${pid}/ns/${FILES[kind]}`);
+      const output = await outputOf(box, show(["user", "network"]), namespaces(...joined, "mount"), {
+        hostname: undefined,
+      });
+      expect(output).toBe(`${readlinkSync(`/proc/${pid}/ns/user`)}\n${readlinkSync(`/proc/${pid}/ns/net`)}\n`);
+    },
+  );
+
+  needs(oldTime)("the time namespace of another process", async ({ box }) => {
+    const pid = await holder(box, ["--time", "--monotonic", "5000"]);
+    const path = `/proc/${pid}/ns/time`;
+    expect(await outputOf(box, show(["time"]), namespaces("mount", "pid", "ipc", "uts", `time=${path}`))).toBe(
+      `${readlinkSync(path)}\n`,
+    );
+  });
+
+  test("a path of another kind is refused", async ({ box }) => {
+    const message = await refusalOf(box, namespaces("pid", "mount", "ipc", "uts", "network=/proc/self/ns/uts"));
+    expect(message).toMatch(/namespace|network|EINVAL|invalid|Invalid/);
+  });
+
+  test("a path that does not exist is refused", async ({ box }) => {
+    expect(await refusalOf(box, namespaces("pid", "mount", "ipc", "uts", "network=/no/such"))).toMatch(
+      /no such file|does not exist|ENOENT/i,
+    );
+  });
+});
+
+describe("names and times", () => {
+  test("hostname is set", async ({ box }) => {
+    expect(await outputOf(box, { process: { args: ["hostname"] }, hostname: "a-name" })).toBe("a-name\n");
+  });
+
+  test("a hostname without a uts namespace is refused", async ({ box }) => {
+    expect(await refusalOf(box, namespaces("pid", "mount", "ipc"), { hostname: "x" })).toMatch(/uts|UTS/);
+  });
+
+  needs(except({ runc: "1.1 predates the field" }))("domainname is set", async ({ box }) => {
+    const args = ["cat", "/proc/sys/kernel/domainname"];
+    expect(await outputOf(box, { process: { args }, domainname: "example.org" })).toBe("example.org\n");
+  });
+
+  needs(oldTime, kernelFile("/proc/self/ns/time"))("time offsets are set", async ({ box }) => {
+    const offsets = { timeOffsets: { monotonic: { secs: 1000, nanosecs: 5 }, boottime: { secs: 360_000 } } };
+    const kinds = namespaces("pid", "mount", "ipc", "uts", "time");
+    const output = await outputOf(box, sh("cat /proc/self/timens_offsets; cat /proc/uptime"), kinds, linux(offsets));
+    expect(output).toMatch(/monotonic +1000 +5\n/);
+    expect(output).toMatch(/boottime +360000 +0\n/);
+    expect(Number(output.split("\n")[2]?.split(" ")[0])).toBeGreaterThan(360_000);
+  });
+
+  needs(oldTime)("time offsets without a new time namespace are refused", async ({ box }) => {
+    expect(await refusalOf(box, linux({ timeOffsets: { monotonic: { secs: 1 } } }))).toMatch(/time/i);
+  });
+});
+
+describe("id maps", () => {
+  test("are written as given, and root inside is another outside", async ({ box }) => {
+    const uidMappings = [
+      { containerID: 0, hostID: 100_000, size: 1000 },
+      { containerID: 5000, hostID: 200_000, size: 2 },
+    ];
+    const gidMappings = [{ containerID: 0, hostID: 300_000, size: 1000 }];
+    const container = box.container(
+      sh("cat /proc/self/uid_map /proc/self/gid_map; id -u; echo ready; sleep 10"),
+      namespaces("pid", "mount", "ipc", "uts", "network", "user"),
+      linux({ uidMappings, gidMappings }),
+    );
+    await makeReachable(box);
+    expect(await container.create()).toMatchObject({ code: 0, stderr: "" });
+    await container.start();
+    const words = (await container.untilOutput("ready")).split(/\s+/).filter(Boolean);
+    expect(words).toEqual("0 100000 1000 5000 200000 2 0 300000 1000 0 ready".split(" "));
+    const { pid } = await container.state();
+    expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/Uid:\t100000\t/);
+  });
+
+  needs(except({ crun: "fails later, at devpts" }))("a new user namespace without maps is refused", async ({ box }) => {
+    expect(await refusalOf(box, namespaces("pid", "mount", "ipc", "uts", "user"))).toMatch(/map|user/i);
+  });
+});
+
+describe("sysctl", () => {
+  const rows: [key: string, value: string, path: string][] = [
+    ["net.ipv4.ip_forward", "1", "net/ipv4/ip_forward"],
+    ["net/ipv4/ip_default_ttl", "33", "net/ipv4/ip_default_ttl"],
+    ["kernel.shmmni", "4242", "kernel/shmmni"],
+    ["kernel.msgmax", "4321", "kernel/msgmax"],
+    ["fs.mqueue.msg_max", "11", "fs/mqueue/msg_max"],
+  ];
+  for (const [key, value, path] of rows) {
+    test(`${key} is set in the container only`, async ({ box }) => {
+      const before = readFileSync(`/proc/sys/${path}`, "utf8");
+      expect(before).not.toBe(`${value}\n`);
+      const output = await outputOf(box, sh(`cat /proc/sys/${path}`), linux({ sysctl: { [key]: value } }));
+      expect(output).toBe(`${value}\n`);
+      expect(readFileSync(`/proc/sys/${path}`, "utf8")).toBe(before);
+    });
+  }
+
+  const refused: [name: string, sysctl: Record<string, string>, kinds: string[]][] = [
+    ["one that has no namespace", { "kernel.panic": "1" }, ["pid", "mount", "ipc", "uts", "network"]],
+    ["one of the network without a network namespace", { "net.ipv4.ip_forward": "0" }, ["pid", "mount", "ipc", "uts"]],
+    ["one of ipc without an ipc namespace", { "kernel.shmmni": "4096" }, ["pid", "mount", "uts", "network"]],
+    ["kernel.hostname, which has a field", { "kernel.hostname": "x" }, ["pid", "mount", "ipc", "uts", "network"]],
+  ];
+  for (const [name, sysctl, kinds] of refused) {
+    needs(except(name.startsWith("kernel.hostname") ? { crun: "takes it" } : {}))(
+      `${name} is refused`,
+      async ({ box }) => {
+        expect(await refusalOf(box, namespaces(...kinds), linux({ sysctl }))).toMatch(/sysctl/);
+      },
+    );
+  }
+
+  test("one of the network is refused when the joined network namespace is the host's", async ({ box }) => {
+    const kinds = namespaces("pid", "mount", "ipc", "uts", "network=/proc/self/ns/net");
+    const sysctl = { "net.ipv4.ip_default_ttl": "64" };
+    const { runtimeKind } = await import("./harness/runtime.ts");
+    if (runtimeKind === "crun") return; // crun compares no inodes; nothing to see with it
+    expect(await refusalOf(box, kinds, linux({ sysctl }), { mounts: plainMounts() })).toMatch(/sysctl/);
+  });
+});
+
+/** A mount table that needs no namespace but mount and pid. */
+function plainMounts() {
+  return [
+    { destination: "/proc", type: "proc", source: "proc" },
+    { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755"] },
+  ];
+}
+
+/** A process in namespaces that unshare(1) makes; ends with the sandbox. */
+async function holder(box: Sandbox, flags: string[]): Promise<number> {
+  const child = spawn("unshare", [...flags, "--fork", "--kill-child", "sh", "-c", "echo up; exec sleep 60"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  box.defer(() => {
+    child.kill("SIGKILL");
+  });
+  await once(child.stdout, "data");
+  const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8");
+  return Number(children.trim());
+}
+
+/** Lets a user that is not root walk into the sandbox. */
+async function makeReachable(box: Sandbox): Promise<void> {
+  const { chmod } = await import("node:fs/promises");
+  await chmod(box.directory, 0o755);
+}

@@ -1,0 +1,183 @@
+// `run` in the foreground: exit statuses, signals passed on, standard streams, descriptors, readiness; and `run -d`.
+
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect } from "vitest";
+import { idle, sh } from "./harness/config.ts";
+import { test } from "./harness/fixture.ts";
+import { processesOf } from "./harness/leftovers.ts";
+import { bindDatagram, receiveDatagram, sendDatagram } from "./harness/libc.ts";
+import { except, needs } from "./harness/needs.ts";
+import { handedOn, settled } from "./harness/runtime.ts";
+
+describe("the exit status of run", () => {
+  for (const status of [0, 1, 7, 126, 255]) {
+    test(`is the program's: ${status}`, async ({ box }) => {
+      expect((await box.container(sh(`exit ${status}`)).run()).code).toBe(status);
+    });
+  }
+
+  for (const [signal, number] of [
+    ["KILL", 9],
+    ["SEGV", 11],
+    ["TERM", 15],
+  ] as const) {
+    test(`is 128 and the number when SIG${signal} kills it`, async ({ box }) => {
+      // PID 1 is immune to its own signals: a child dies for it, and init takes over the status.
+      const inside = box.container(sh(`sh -c 'kill -${signal} $$'; exit $?`));
+      expect((await inside.run()).code).toBe(128 + number);
+    });
+  }
+
+  test("is 137 when the container is killed from outside", async ({ box }) => {
+    const container = box.container(idle());
+    const running = container.beginRun();
+    await ready(running);
+    await container.kill("KILL");
+    expect((await settled(running)).code).toBe(137);
+  });
+});
+
+describe("run in the foreground", () => {
+  test("passes stdin, stdout and stderr through", async ({ box }) => {
+    const result = await box.container(sh("cat; echo err >&2")).run([], { input: "in\n" });
+    expect(result).toMatchObject({ code: 0, stdout: "in\n", stderr: "err\n" });
+  });
+
+  test("passes on megabytes unharmed", async ({ box }) => {
+    const result = await box.container(sh("head -c 5000000 /dev/zero | tr '\\0' x")).run();
+    expect(result.stdout.length).toBe(5_000_000);
+  });
+
+  test("removes the container at its end, and with --keep does not", async ({ box }) => {
+    const gone = box.container();
+    await gone.run();
+    await expect(gone.state()).rejects.toThrow();
+    const kept = box.container();
+    const { runtimeKind } = await import("./harness/runtime.ts");
+    if (runtimeKind === "runc") return; // 1.1 has --keep, but Debian's deletes nevertheless when init is gone
+    await kept.run(["--keep"]);
+    expect((await kept.state()).status).toBe("stopped");
+  });
+
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) {
+    test(`passes on ${signal}`, async ({ box }) => {
+      const name = signal.slice(3);
+      const container = box.container(
+        sh(`trap 'echo got ${name}; exit 9' ${name}; echo ready; while :; do sleep 0.02; done`),
+      );
+      const running = container.beginRun();
+      await ready(running);
+      running.kill(signal);
+      expect(await settled(running)).toMatchObject({ code: 9, stdout: `ready\ngot ${name}\n` });
+    });
+  }
+
+  test("a runtime that is killed leaves a container that delete --force removes", async ({ box }) => {
+    const container = box.container(idle());
+    const running = container.beginRun();
+    await ready(running);
+    running.kill("SIGKILL");
+    await running.catch(() => undefined);
+    expect((await container.delete("--force")).code).toBe(0);
+  });
+
+  test("is quick to end: two hundred and fifty short runs neither hang nor fail", async ({ box }) => {
+    for (let round = 0; round < 50; round += 1) {
+      const results = await Promise.all(Array.from({ length: 5 }, () => box.container().run()));
+      expect(results.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+    }
+  });
+});
+
+describe("run --detach", () => {
+  test("returns once the program runs, and no runtime process stays", async ({ box }) => {
+    const container = box.container(idle());
+    const file = box.path("pid");
+    expect(await container.runDetached(["--pid-file", file])).toMatchObject({ code: 0 });
+    const { pid, status } = await container.state();
+    expect(status).toBe("running");
+    expect(readFileSync(file, "utf8")).toBe(String(pid));
+    const marked = processesOf(`TSRUN_TEST=${box.word}`);
+    expect(marked).toEqual([]);
+  });
+});
+
+describe("descriptors", () => {
+  const list =
+    "cd /proc/self/fd; for f in 3 4 5; do test -e $f && { printf '%s:' $f; cat /proc/self/fd/$f; }; done; echo";
+
+  test("--preserve-fds hands on that many and no more", async ({ box }) => {
+    const files = ["a", "b", "c"].map((name) => {
+      writeFileSync(box.path(name), name);
+      return openSync(box.path(name), "r");
+    });
+    try {
+      const result = await box.container(sh(list)).run(["--preserve-fds", "2"], { descriptors: files });
+      expect(result).toMatchObject({ code: 0, stdout: "3:a4:b\n" });
+    } finally {
+      files.forEach(closeSync);
+    }
+  });
+
+  needs(except({ crun: "ignores it" }))("--preserve-fds refuses one that is not open", async ({ box }) => {
+    const result = await box.container(sh(list)).run(["--preserve-fds", "40"]);
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(/fd|descriptor|3/);
+  });
+
+  test("LISTEN_FDS are handed on, with LISTEN_PID set to 1", async ({ box }) => {
+    const container = box.container(sh("echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; readlink /proc/self/fd/3"));
+    const descriptor = openSync("/dev/null", "r");
+    try {
+      const { execa } = await import("execa");
+      const { commandWords } = await import("./harness/runtime.ts");
+      const words = [...commandWords(), "--root", box.root, "run", "--bundle", container.bundle, container.id];
+      // LISTEN_PID must be the runtime's own id: a shell that becomes it says so.
+      const line = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"';
+      const result = await execa("sh", ["-c", line, "sh", ...words], {
+        stdio: ["ignore", "pipe", "pipe", handedOn(descriptor)],
+        env: { TSRUN_TEST: box.word, LISTEN_FDNAMES: "name" },
+      });
+      expect(result.stdout).toMatch(/^1 1( name)?\n\/dev\/null$/);
+    } finally {
+      closeSync(descriptor);
+    }
+  });
+});
+
+describe("NOTIFY_SOCKET", () => {
+  needs(except({ crun: "1.8 has no socket of its own in between" }))(
+    "READY=1 from inside reaches the caller's socket, with the container's process id",
+    async ({ box }) => {
+      const path = box.path("notify.sock");
+      const socket = bindDatagram(path);
+      box.defer(() => closeSync(socket));
+      const env = { NOTIFY_SOCKET: path };
+      const container = box.container(sh("echo $NOTIFY_SOCKET; while :; do sleep 0.05; done"));
+      expect((await container.create([], { env })).code).toBe(0);
+      const starting = box.begin(["start", container.id], { env });
+      const inside = (await container.untilOutput("\n")).trim();
+      const { pid } = await container.state();
+      for (const text of ["STATUS=ignored\n", "READY=1\n"]) sendDatagram(`/proc/${pid}/root${inside}`, text);
+      let received = "";
+      while (!received.includes("MAINPID=")) {
+        received += receiveDatagram(socket) ?? "";
+        await sleep(10);
+      }
+      expect(received).toContain("READY=1");
+      expect(received).toMatch(new RegExp(`MAINPID=${pid}\\b`));
+      await container.kill("KILL");
+      await settled(starting);
+    },
+  );
+});
+
+/** Waits for the line that `idle` and its like print. */
+function ready(running: { stdout: NodeJS.ReadableStream | null }): Promise<void> {
+  return new Promise((resolve) => {
+    running.stdout?.on("data", (chunk: Buffer) => {
+      if (String(chunk).includes("ready")) resolve();
+    });
+  });
+}

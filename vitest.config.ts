@@ -1,0 +1,26 @@
+// Three suites. `unit` needs nothing and is part of `npm run ok`. `root` runs real containers as root, one file at a
+// time: its tests look at the whole machine for what was left behind. `engines` drives Podman, containerd and Docker.
+
+import { defineConfig } from "vitest/config";
+import { SummaryReporter } from "./scripts/reporter.ts";
+
+const patience = { testTimeout: 60_000, hookTimeout: 60_000, teardownTimeout: 20_000 };
+const alone = { fileParallelism: false, maxWorkers: 1 };
+
+export default defineConfig({
+  test: {
+    passWithNoTests: false,
+    reporters: ["default", new SummaryReporter()],
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/root/**", "test/engines/**", "test/vm/**", "test/**/*.root.test.ts"],
+        },
+      },
+      { test: { name: "root", include: ["test/root/**/*.test.ts", "test/**/*.root.test.ts"], ...patience, ...alone } },
+      { test: { name: "engines", include: ["test/engines/**/*.test.ts"], ...patience, ...alone } },
+    ],
+  },
+});
