@@ -1,9 +1,10 @@
 // `npm run build`: dist/tsrun, the program that people install, and dist/koffi.node, which it opens beside itself.
 //
 // Bun compiles the sources with their bytecode into one executable for this machine's architecture. A compiled Bun program
-// reads .env, bunfig.toml, tsconfig.json and package.json from the current directory unless told not to, and a preload
-// in a stranger's bundle would run as root: all four are off. Crash reports are off in a compiled program unless the caller's
-// environment asks for them (test/root/hazards.test.ts holds both). Nothing is done when dist/ is newer than all that it is made from; `--force` builds in any case.
+// reads .env, bunfig.toml, tsconfig.json and package.json from the current directory unless told not to, and a preload in
+// a stranger's bundle would run as root: all four are off, and so is BUN_OPTIONS. Crash reports are off in a compiled
+// program unless the caller's environment asks for them. test/root/hazards.test.ts holds all of this. Nothing is done
+// when dist/ is newer than all that it is made from; `--force` builds in any case.
 
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
@@ -24,6 +25,7 @@ const FLAGS = [
   "--minify",
   "--format=cjs",
   "--target=bun",
+  "--compile-exec-argv=--", // what follows it in BUN_OPTIONS is not for the engine: a caller's preload stays out
   "--no-compile-autoload-dotenv",
   "--no-compile-autoload-bunfig",
   "--no-compile-autoload-tsconfig",

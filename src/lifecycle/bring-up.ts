@@ -3,7 +3,7 @@
 // What is made on the way is on one stack, and is unmade from its top when anything fails. A tsrun that is killed leaves
 // what `delete --force` finds, by the state that is written first; the agent and init die with their sockets.
 
-import { copyFileSync, lstatSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, lstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { Agent, socketpair } from "../linux/agent/agent.ts";
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
@@ -14,26 +14,26 @@ import { cgroupPaths } from "../linux/cgroups/paths.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { thisHost } from "../linux/host.ts";
 import { AgentKernel } from "../linux/kernel.ts";
-import { mkfifo, pidfdGetfd, pidfdOpen } from "../linux/local.ts";
+import { mkfifo } from "../linux/local.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
-import { launch, type Program, type StartFifos, setUp } from "../linux/programs.ts";
+import { launch, type Program, type SeccompFilter, type StartFifos, setUp } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
-import { compileSeccomp } from "../linux/seccomp/compile.ts";
 import type { Config, Process } from "../spec/config.gen.ts";
 import { loadConfig } from "../spec/load.ts";
 import { SPEC_VERSION } from "../spec/version.ts";
 import type { Globals } from "./command.ts";
-import { checkConsole, sendConsole } from "./console.ts";
+import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
-import { planHooks } from "./hook-points.ts";
+import { createHooks, hasCreateHooks } from "./hook-points.ts";
 import { hostId, writeIdMaps } from "./id-maps.ts";
-import { messageOf } from "./message.ts";
+import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
 import { processStat } from "./process-identity.ts";
-import { finishProcess } from "./process-setup.ts";
+import { descriptorTaker, finishProcess, setgroupsDenied } from "./process-setup.ts";
+import { compileFilter } from "./seccomp-filter.ts";
 import type { State } from "./state-file.ts";
 import { chownStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 
@@ -47,6 +47,8 @@ export interface Request extends Globals {
   readonly noNewKeyring: boolean;
   readonly preserveFds: number;
   readonly consoleSocket: string | undefined;
+  /** Takes the master end of the container's terminal over. */
+  readonly onTerminal: (master: number, name: string) => void;
   /** Whether tsrun's caller becomes the parent of init. Not so for a foreground `run`, whose agent waits for it. */
   readonly detached: boolean;
   /** Whether `start` will come: then init is given fifos to wait on. */
@@ -68,9 +70,12 @@ export interface Newborn {
 }
 
 /** Makes everything but the program run. Disposing of `undo` unmakes it. */
-export function bringUp(request: Request, undo: DisposableStack): Newborn {
+export async function bringUp(request: Request, undo: DisposableStack): Promise<Newborn> {
   const bundle = resolve(request.bundle);
-  const config = loadConfig(request.config ?? `${bundle}/config.json`);
+  const file = request.config ?? `${bundle}/config.json`;
+  const notify = managed() ? await import("./notify-create.ts") : undefined;
+  const config = notify === undefined ? loadConfig(file) : notify.withNotify(loadConfig(file), request);
+  const { linux } = config;
   const rootfs = resolve(bundle, config.root.path);
   checkRequest(request, config, rootfs);
   const descriptors = undo.use(new Descriptors());
@@ -79,24 +84,34 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const preserved = preservedDescriptors(request.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
 
+  const hookRunners = hasCreateHooks(config) ? await import("./hooks.ts") : undefined;
+  const seccomp = linux?.seccomp === undefined ? undefined : await compileFilter(linux.seccomp, request.root);
+
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
   const cgroups = cgroupRecord(host, request, config);
   container.update(firstState(request, config, { bundle, rootfs, cgroups }));
-  copyFileSync(request.config ?? `${bundle}/config.json`, container.configPath);
+  copyFileSync(file, container.configPath);
+  notify?.prepareNotify(container.directory);
   const cgroup = undo.adopt(makeCgroup(host, request, config), (made) => {
     made.killAll();
     made.remove();
   });
   const fifos = request.waitsForStart ? makeFifos(container, descriptors) : { gate: -1, failure: -1 };
 
-  const { agent, init, kernel } = spawnInit(undo, { request, config, namespaces, cgroup, descriptors, preserved });
-  const { linux, process } = config;
+  const { agent, init, kernel, leftOpen } = spawnInit(undo, {
+    request,
+    config,
+    namespaces,
+    cgroup,
+    descriptors,
+    preserved,
+  });
   if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
-  if (process !== undefined) setFromOutside(init.pid, process);
+  if (config.process !== undefined) setFromOutside(init.pid, config.process);
   const stat = processStat(init.pid);
-  container.update({ pid: init.pid, pidStart: stat?.start ?? 0 });
-  if (process !== undefined) chownStreams(hostUid(process, config, namespaces));
+  container.update({ pid: init.pid, pidStart: stat?.start ?? 0, cgroupsMade: true });
+  if (config.process !== undefined) chownStreams(hostUid(config.process, config, namespaces));
 
   const program = setUpInside(undo, {
     request,
@@ -106,11 +121,20 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     namespaces,
     host,
     cgroup,
+    container,
+    hookRunners,
+    seccomp,
     init,
     kernel,
+    leftOpen,
     preserved,
   });
   return { config, container, init, kernel, agent, program, fifos };
+}
+
+/** Whether a service manager waits for the container to be ready: sd_notify(3). */
+function managed(): boolean {
+  return (process.env["NOTIFY_SOCKET"] ?? "") !== "";
 }
 
 const NO_CGROUPS: CgroupHost = { mode: "v1", hierarchies: [] };
@@ -169,7 +193,11 @@ function firstState(request: Request, config: Config, { bundle, rootfs, cgroups 
       poststart: (hooks.poststart ?? []) as State["hooks"]["poststart"],
       poststop: (hooks.poststop ?? []) as State["hooks"]["poststop"],
     },
-    cgroups: cgroups as unknown as State["cgroups"],
+    cgroups,
+    cgroupsMade: false,
+    hasProcess: config.process !== undefined,
+    confined: linux?.seccomp !== undefined || linux?.personality !== undefined,
+    lastCalls: [],
   };
 }
 
@@ -189,15 +217,19 @@ interface Spawning {
   readonly preserved: { readonly fds: readonly number[] };
 }
 
-function spawnInit(undo: DisposableStack, to: Spawning): Pick<Newborn, "agent" | "init" | "kernel"> {
+interface Spawned extends Pick<Newborn, "agent" | "init" | "kernel"> {
+  /** Descriptors of init's that only the agent needed. */
+  readonly leftOpen: readonly number[];
+}
+
+function spawnInit(undo: DisposableStack, to: Spawning): Spawned {
   using joins = to.cgroup.open();
   const [ours, theirs] = socketpair();
   const childSocket = to.descriptors.own(theirs);
   for (const fd of joins.tasks) to.descriptors.lend(fd);
   if (joins.directory !== undefined) to.descriptors.lend(joins.directory);
-  const agent = undo.use(
-    Agent.spawn({ fds: to.descriptors.pairs(), argv0: "tsrun:init", socket: to.descriptors.free() }),
-  );
+  const socket = to.descriptors.free();
+  const agent = undo.use(Agent.spawn({ fds: to.descriptors.pairs(), argv0: "tsrun:init", socket }));
   to.descriptors[Symbol.dispose](); // the agent has its own
   const { plan, pid } = launch({
     namespaces: to.namespaces,
@@ -211,18 +243,12 @@ function spawnInit(undo: DisposableStack, to: Spawning): Pick<Newborn, "agent" |
   const init = undo.use(Agent.adopted(ours, results.value(pid)));
   const kernel = new AgentKernel(init);
   kernel.adoptReply();
-  return { agent, init, kernel };
+  return { agent, init, kernel, leftOpen: joins.directory === undefined ? [socket] : [socket, joins.directory] };
 }
 
 /** What tsrun does to init while it is root still, with rights that init may not have. */
 function setFromOutside(pid: number, process: Process): void {
-  if (process.oomScoreAdj !== undefined) {
-    try {
-      writeFileSync(`/proc/${pid}/oom_score_adj`, String(process.oomScoreAdj));
-    } catch (error) {
-      throw new ConfigError("process.oomScoreAdj", messageOf(error));
-    }
-  }
+  setOomScore(pid, process.oomScoreAdj);
   setLimits(pid, process.rlimits);
 }
 
@@ -238,19 +264,19 @@ interface Inside extends Omit<Spawning, "descriptors" | "preserved"> {
   readonly bundle: string;
   readonly rootfs: string;
   readonly host: CgroupHost;
+  readonly container: Container;
+  readonly hookRunners: typeof import("./hooks.ts") | undefined;
+  readonly seccomp: SeccompFilter | undefined;
   readonly init: Agent;
   readonly kernel: AgentKernel;
+  readonly leftOpen: readonly number[];
   readonly preserved: { readonly env: readonly string[] };
 }
 
 /** Everything in init up to the program. */
 function setUpInside(undo: DisposableStack, at: Inside): Program | undefined {
   const { request, config, namespaces, init, kernel } = at;
-  let pidfd: number | undefined;
-  const takeDescriptor = (fd: number): number => {
-    pidfd ??= undo.use(new Descriptors()).own(pidfdOpen(init.pid));
-    return pidfdGetfd(pidfd, fd);
-  };
+  const takeDescriptor = descriptorTaker(undo, init.pid);
   const plan = new Plan();
   const { to, terminal } = setUp({
     plan,
@@ -264,7 +290,8 @@ function setUpInside(undo: DisposableStack, at: Inside): Program | undefined {
     id: request.id,
     newKeyring: !request.noNewKeyring,
     noPivot: request.noPivot,
-    ...planHooks({ request, config, bundle: at.bundle, rootfs: at.rootfs, pid: init.pid, namespaces }),
+    leftOpen: at.leftOpen,
+    ...createHooks(config, at.container.state, at.hookRunners),
   });
   for (const check of to.checks) plan.pause("check", check);
   const { process, linux } = config;
@@ -275,9 +302,9 @@ function setUpInside(undo: DisposableStack, at: Inside): Program | undefined {
   return finishProcess(kernel, plan, {
     process,
     personality: linux?.personality,
-    seccomp: linux?.seccomp === undefined ? undefined : compileSeccomp(linux.seccomp),
+    seccomp: at.seccomp,
     terminal,
-    onTerminal: (master, name) => sendConsole(request.consoleSocket ?? "", master, name),
+    onTerminal: request.onTerminal,
     takeDescriptor,
     nullStdio: terminal === undefined ? nullStreams() : [],
     defaultUmask: DEFAULT_UMASK,
@@ -289,10 +316,6 @@ function setUpInside(undo: DisposableStack, at: Inside): Program | undefined {
 
 /** The specification leaves the umask to the caller; every runtime makes it this, and images rely on it. */
 const DEFAULT_UMASK = 0o022;
-
-function setgroupsDenied(pid: number): boolean {
-  return readFileSync(`/proc/${pid}/setgroups`, "utf8").startsWith("deny");
-}
 
 /** What a cgroup mount shows: the container's own, or tsrun's where it has none. */
 function cgroupDirectories(cgroup: Cgroup, host: CgroupHost): CgroupDirectory[] {

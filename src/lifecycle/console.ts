@@ -14,14 +14,16 @@ export function checkConsole(terminal: boolean, detached: boolean, consoleSocket
     throw new UsageError("cannot use console socket if tsrun will not detach or allocate tty");
 }
 
-/** Sends a terminal's master end away and closes it here. */
-export function sendConsole(socket: string, master: number, name: string): void {
-  try {
-    clearOnlcr(master);
-    sendDescriptor(socket, master, name);
-  } finally {
-    closeSync(master);
-  }
+/** What sends a terminal's master end to a socket and closes it here; checkConsole has seen to it that there is one. */
+export function consoleSender(socket: string | undefined): (master: number, name: string) => void {
+  return (master, name) => {
+    try {
+      clearOnlcr(master);
+      sendDescriptor(socket ?? "", master, name);
+    } finally {
+      closeSync(master);
+    }
+  };
 }
 
 /** Offset of c_oflag in struct termios, and the flag that turns a newline into carriage return and newline. */

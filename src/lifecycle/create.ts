@@ -3,18 +3,21 @@
 import { waitForStart } from "../linux/programs.ts";
 import { bringUp } from "./bring-up.ts";
 import type { Context, ExitStatus } from "./command.ts";
+import { consoleSender } from "./console.ts";
 import { writePidFile } from "./pid-file.ts";
 
 /** Creates the container. The id must be free. */
-export function command(context: Context<"create">): ExitStatus {
+export async function command(context: Context<"create">): Promise<ExitStatus> {
   const { flags, args } = context;
   using undo = new DisposableStack();
-  const request = { ...context, ...flags, id: args[0], detached: true, waitsForStart: true };
-  const { container, init, kernel, agent, program, fifos } = bringUp(request, undo);
-  container.update({ phase: "created" });
+  const onTerminal = consoleSender(flags.consoleSocket);
+  const request = { ...context, ...flags, id: args[0], onTerminal, detached: true, waitsForStart: true };
+  const { container, init, kernel, agent, program, fifos } = await bringUp(request, undo);
+  const last = waitForStart(program, fifos);
+  container.update({ phase: "created", lastCalls: last.steps.map(({ field, call }) => `${field}: ${call.name}`) });
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, init.pid);
   kernel.dropPages();
-  kernel.send(waitForStart(program, fifos));
+  kernel.send(last);
   // From here on the container lives, whatever becomes of tsrun.
   undo.move();
   init.release();

@@ -1,22 +1,39 @@
 // Removing all of a container: its processes, cgroups, directory; then its poststop hooks. In any state, half-made ones too,
 // and again when an earlier attempt was cut short. runtime-spec runtime.md#delete.
 
+import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import type { Container } from "./container.ts";
 import { waitForDeath } from "./death.ts";
+import { hookState } from "./hook-points.ts";
 import { cgroupOf } from "./kill.ts";
+import type { Log } from "./log.ts";
 import { SIGKILL } from "./signals.ts";
 
 /** Ends what still runs and removes the container, of which the caller holds the lock. */
-export function destroy(container: Container): void {
+export async function destroy(container: Container, log: Log): Promise<void> {
+  const { state } = container;
   killInit(container);
   const cgroup = cgroupOf(container);
   // Processes that outlived init: there are some where it had no pid namespace of its own.
-  cgroup.killAll();
-  cgroup.remove();
+  if (state.cgroupsMade) cgroup.killAll();
+  removeCgroup(cgroup, state.cgroupsMade);
   container.remove();
+  if (state.hooks.poststop.length === 0) return;
+  const { runHooks } = await import("./hooks.ts");
+  runHooks("poststop", state.hooks.poststop, hookState(state, "stopped"), (error) => log.warn(error.message));
 }
 
-function killInit(container: Container): void {
+/** A create that was killed may or may not have made them: what is somebody else's is in use and stays. */
+function removeCgroup(cgroup: Cgroup, made: boolean): void {
+  try {
+    cgroup.remove();
+  } catch (error) {
+    if (made) throw error;
+  }
+}
+
+/** Ends init and waits until it has. */
+export function killInit(container: Container): void {
   if (!container.initIsAlive()) return;
   const { pid, pidStart } = container.state;
   process.kill(pid, SIGKILL);

@@ -1,25 +1,60 @@
-// Where create runs the hooks of the config: runtime-spec config.md#posix-platform-hooks. What they are told, and in which
-// namespaces they run, is hooks.ts's.
+// Where a container's hooks run: runtime-spec config.md#posix-platform-hooks, runtime.md#lifecycle. What they are told is
+// here; how they are run is hooks.ts's.
 
-import { ConfigError } from "../linux/errors.ts";
-import type { Namespaces } from "../linux/namespaces.ts";
+import { closeSync, readFileSync } from "node:fs";
+import { pidfdOpen } from "../linux/local.ts";
 import type { SetUp } from "../linux/programs.ts";
-import type { Config } from "../spec/config.gen.ts";
+import type { Config, Hook } from "../spec/config.gen.ts";
+import type { HookState } from "./hooks.ts";
+import { namespaceFlags } from "./join.ts";
+import type { State } from "./state-file.ts";
 
-/** What the hooks of a container to be are told and put into. */
-export interface HookPlace {
-  readonly request: { readonly id: string };
-  readonly config: Config;
-  readonly bundle: string;
-  readonly rootfs: string;
-  /** Of init. */
-  readonly pid: number;
-  readonly namespaces: Namespaces;
+/** The specification's state of a container, as its hooks are told it. */
+export function hookState(state: State, status: HookState["status"], pid?: number): HookState {
+  const { ociVersion, id, bundle, rootfs, annotations } = state;
+  return { ociVersion, id, status, ...(pid !== undefined && { pid }), bundle, root: rootfs, annotations };
 }
 
-/** The hooks of create, as setUp takes them. */
-export function planHooks({ config }: HookPlace): Pick<SetUp, "runtimeHooks" | "containerHooks"> {
-  const { prestart = [], createRuntime = [], createContainer = [] } = config.hooks ?? {};
-  if (prestart.length + createRuntime.length + createContainer.length > 0) throw new ConfigError("hooks", "not yet");
-  return { runtimeHooks: undefined, containerHooks: undefined };
+/** The hooks of create, as setUp takes them. `runners` is hooks.ts, which is loaded only where there are hooks. */
+export function createHooks(
+  { hooks = {} }: Config,
+  state: State,
+  runners: typeof import("./hooks.ts") | undefined,
+): Pick<SetUp, "runtimeHooks" | "containerHooks"> {
+  const { prestart = [], createRuntime = [], createContainer = [] } = hooks;
+  if (runners === undefined) return { runtimeHooks: undefined, containerHooks: undefined };
+  const told = hookState(state, "creating", state.pid);
+  const inRuntime = (): void => {
+    runners.runHooks("prestart", prestart, told);
+    runners.runHooks("createRuntime", createRuntime, told);
+  };
+  const inContainer = (): void => {
+    const pidfd = pidfdOpen(state.pid);
+    try {
+      const seen = hookState(state, "creating", pidInside(state.pid));
+      const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs };
+      runners.runHooksInside("createContainer", createContainer, seen, inside);
+    } finally {
+      closeSync(pidfd);
+    }
+  };
+  return {
+    runtimeHooks: any(prestart) || any(createRuntime) ? inRuntime : undefined,
+    containerHooks: any(createContainer) ? inContainer : undefined,
+  };
+}
+
+/** Whether create has hooks to run. */
+export function hasCreateHooks({ hooks = {} }: Config): boolean {
+  return any(hooks.prestart) || any(hooks.createRuntime) || any(hooks.createContainer);
+}
+
+function any(hooks: readonly Hook[] | undefined): boolean {
+  return hooks !== undefined && hooks.length > 0;
+}
+
+/** The pid of a process in the innermost pid namespace that it is in: the last number of NSpid, proc_pid_status(5). */
+export function pidInside(pid: number): number {
+  const line = /^NSpid:.*?(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return Number(line?.[1] ?? pid);
 }

@@ -9,6 +9,7 @@ import { errnoText } from "../linux/abi/errno.ts";
 import type { Agent } from "../linux/agent/agent.ts";
 import { type Ended, StandardPipes } from "../linux/converse.ts";
 import { SyscallError } from "../linux/kernel.ts";
+import { stopIgnoringChildren } from "../linux/sigchld.ts";
 import type { Hook, Hooks } from "../spec/config.gen.ts";
 import { type Inside, type Streams, startHook, startHookInside } from "./hook-process.ts";
 import { messageOf } from "./message.ts";
@@ -63,6 +64,7 @@ export function runHooksInside(kind: HookKind, hooks: readonly Hook[], state: Ho
 type Start = (hook: Hook, streams: Streams) => Agent;
 
 function runAll(kind: HookKind, hooks: readonly Hook[], state: HookState, start: Start, onFailure?: OnFailure): void {
+  stopIgnoringChildren(); // or a hook that failed could not be told from one that did not
   const input = new TextEncoder().encode(JSON.stringify(state));
   for (const [index, hook] of hooks.entries()) {
     const reason = run(hook, input, start);

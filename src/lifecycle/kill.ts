@@ -1,6 +1,6 @@
 // tsrun kill: sends a signal to a container's init, or to all its processes. runtime-spec runtime.md#kill.
 
-import { Cgroup, type CgroupRecord } from "../linux/cgroups/cgroup.ts";
+import { Cgroup } from "../linux/cgroups/cgroup.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { isErrno } from "./output.ts";
@@ -27,7 +27,7 @@ export function hasOwnPidNamespace({ state }: Container): boolean {
 
 /** The cgroups of a container. */
 export function cgroupOf({ state }: Container): Cgroup {
-  return Cgroup.fromRecord(state.cgroups as unknown as CgroupRecord);
+  return Cgroup.fromRecord(state.cgroups);
 }
 
 function signalAll(cgroup: Cgroup, number: number): void {

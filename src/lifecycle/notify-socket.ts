@@ -107,7 +107,7 @@ function barrier(socket: number, patience: number): void {
 }
 
 /** The container, as its readiness is waited for. */
-export interface Awaited {
+export interface MainProcess {
   /** init's, as the manager sees it: the main process. */
   readonly pid: number;
   /** A pidfd of init. */
@@ -115,7 +115,7 @@ export interface Awaited {
 }
 
 /** Waits until the container is ready, and announces it; whether it was before it ended. */
-export function relayNotify(socket: number, { pid, pidfd }: Awaited, manager: string): boolean {
+export function relayNotify(socket: number, { pid, pidfd }: MainProcess, manager: string): boolean {
   for (;;) {
     const [, ended] = waitForEvent([socket, pidfd]);
     if (saysReady(socket)) {

@@ -6,6 +6,7 @@ import { AT_FDCWD, O_NONBLOCK } from "../linux/abi/fcntl.ts";
 import { close, openat } from "../linux/calls.ts";
 import { hasHome, homeOf, uniqueEnvironment, withHome } from "../linux/environment.ts";
 import type { Kernel } from "../linux/kernel.ts";
+import { pidfdGetfd, pidfdOpen } from "../linux/local.ts";
 import type { Plan } from "../linux/plan.ts";
 import { become, type Program, type SeccompFilter } from "../linux/programs.ts";
 import type { Terminal } from "../linux/terminal.ts";
@@ -63,4 +64,18 @@ function readRegularFile(fd: number): string {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Takes descriptors of a process over, by a pidfd that `undo` closes. pidfd_getfd(2). */
+export function descriptorTaker(undo: DisposableStack, pid: number): (fd: number) => number {
+  let pidfd: number | undefined;
+  return (fd) => {
+    pidfd ??= undo.adopt(pidfdOpen(pid), closeSync);
+    return pidfdGetfd(pidfd, fd);
+  };
+}
+
+/** Whether the user namespace of a process forbids setgroups(2): user_namespaces(7). */
+export function setgroupsDenied(pid: number): boolean {
+  return readFileSync(`/proc/${pid}/setgroups`, "utf8").startsWith("deny");
 }

@@ -1,23 +1,32 @@
 // tsrun run: create, start and, unless detached, wait: signals go on to the container, its exit status becomes ours.
 
 import { runNow } from "../linux/programs.ts";
+import { afterStart } from "./after-start.ts";
 import { bringUp } from "./bring-up.ts";
 import type { Context, ExitStatus } from "./command.ts";
+import { consoleSender } from "./console.ts";
 import { destroy } from "./destroy.ts";
 import { waitInForeground } from "./foreground.ts";
 import { writePidFile } from "./pid-file.ts";
+import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Runs a container. */
-export function command(context: Context<"run">): ExitStatus | Promise<ExitStatus> {
+export async function command(context: Context<"run">): Promise<ExitStatus> {
   const { flags, args } = context;
   using undo = new DisposableStack();
-  const request = { ...context, ...flags, id: args[0], detached: flags.detach, waitsForStart: false };
-  const { container, init, kernel, agent, program } = bringUp(request, undo);
+  let proxy: TerminalProxy | undefined;
+  const serve = (master: number): void => {
+    proxy = undo.use(new TerminalProxy(master));
+  };
+  const onTerminal = flags.detach ? consoleSender(flags.consoleSocket) : serve;
+  const request = { ...context, ...flags, id: args[0], onTerminal, detached: flags.detach, waitsForStart: false };
+  const { container, init, kernel, agent, program } = await bringUp(request, undo);
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
   kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, init.pid);
+  await afterStart(container);
   undo.move();
   init.release();
   init[Symbol.dispose]();
@@ -26,12 +35,12 @@ export function command(context: Context<"run">): ExitStatus | Promise<ExitStatu
     agent[Symbol.dispose]();
     return 0;
   }
-  return waitInForeground(agent, init.pid).then((status) => {
-    if (!flags.keep) {
-      using _ = container;
-      container.lock();
-      destroy(container);
-    }
-    return status;
-  });
+  using _ = proxy;
+  const status = await waitInForeground(agent, init.pid, proxy);
+  if (!flags.keep) {
+    using _lock = container;
+    container.lock();
+    await destroy(container, context.log);
+  }
+  return status;
 }

@@ -3,23 +3,36 @@
 // The answer comes over a fifo that init holds open close-on-exec: end of file means that execve succeeded, anything else is
 // init's last message, with the errno. Nothing is loaded for this but the state.
 
-import { closeSync, constants, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { isErrno } from "./output.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Starts a created container. */
-export function command({ root, args: [id] }: Context<"start">): ExitStatus {
+export async function command({ root, args: [id] }: Context<"start">): Promise<ExitStatus> {
   using container = Container.open(root, id, { lock: true });
   const status = container.status();
   if (status === "stopped") throw new UsageError("cannot start a container that has stopped");
   if (status !== "created") throw new UsageError("cannot start an already running container");
+  const { state } = container;
+  if (!state.hasProcess)
+    throw new UsageError("cannot start a container that has no process: process is missing in its config");
+  if (state.hooks.startContainer.length > 0) await runStartHooks(container);
+  const notify = existsSync(`${container.directory}/notify`) ? await import("./notify-start.ts") : undefined;
+  const ready = notify?.listen(container);
   const failure = release(container);
   rmSync(container.fifoPath, { force: true });
   rmSync(container.failurePath, { force: true });
-  if (failure.length > 0) throw failureOf(failure);
+  if (failure.length > 0) throw (await import("./start-failure.ts")).startFailure(failure, state.lastCalls);
+  if (state.hooks.poststart.length > 0) await (await import("./after-start.ts")).afterStart(container);
+  ready?.relay();
   return 0;
+}
+
+async function runStartHooks(container: Container): Promise<void> {
+  const { startHooks } = await import("./start-hooks.ts");
+  await startHooks(container);
 }
 
 /** Opens the gate and reads what init has to say until it says no more. */
@@ -56,8 +69,4 @@ function readAll(fd: number): Uint8Array {
   for (let read = 1; read > 0 && length < buffer.length; length += read)
     read = readSync(fd, buffer, length, buffer.length - length, null);
   return buffer.subarray(0, length);
-}
-
-function failureOf(message: Uint8Array): Error {
-  return new Error(`cannot start: ${message.length}`);
 }

@@ -6,6 +6,7 @@
 // one or the other and needs no lock. It is not synced: after a crash of the machine there is no container either.
 
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import type { CgroupRecord } from "../linux/cgroups/cgroup.ts";
 import type { Hook, Namespace } from "../spec/config.gen.ts";
 import { messageOf } from "./message.ts";
 
@@ -39,8 +40,16 @@ export interface State {
     readonly poststart: readonly Hook[];
     readonly poststop: readonly Hook[];
   };
-  /** Where its cgroups are: the cgroups room's own record, passed back to it as it was. */
-  readonly cgroups: Readonly<Record<string, unknown>>;
+  /** Where its cgroups are. */
+  readonly cgroups: CgroupRecord;
+  /** Whether tsrun made them: until then they may be another container's, and what is in them is not ours to end. */
+  readonly cgroupsMade: boolean;
+  /** Whether the config has a process; without one there is nothing to start. */
+  readonly hasProcess: boolean;
+  /** Whether exec must read the config for more than the process: a seccomp profile, a personality. */
+  readonly confined: boolean;
+  /** The calls that init makes once `start` lets it, each after its config field: for the words of a failure. */
+  readonly lastCalls: readonly string[];
 }
 
 /** Writes the state to `path`, whole or not at all. One writer at a time: the caller holds the container's lock. */

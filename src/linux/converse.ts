@@ -6,20 +6,17 @@
 // process has ended, what lies in the pipes is taken, and no more.
 
 import { syscallNumber } from "./abi/syscalls.ts";
-import { close, read, write } from "./agent/descriptors.ts";
+import { close, write } from "./agent/descriptors.ts";
+import { SyscallError } from "./kernel.ts";
 import { syscall } from "./libc.ts";
 import { call, pidfdOpen } from "./local.ts";
 import { pipe, stopBlocking } from "./pipe.ts";
 import { POLLIN, POLLOUT, poll, until } from "./poll.ts";
+import { Tail } from "./tail.ts";
 
 const SIGKILL = 9;
 const EINTR = 4;
 const EAGAIN = 11;
-/** Bytes of each of its streams that are kept: the last ones, which say why. */
-const KEPT = 16 * 1024;
-const BUFFER = 64 * 1024;
-/** Reads that empty any pipe: the kernel lets users make them 1 MiB (/proc/sys/fs/pipe-max-size). */
-const READS_TO_EMPTY = 16;
 
 /** How a conversation ended. */
 export interface Ended {
@@ -54,17 +51,12 @@ export class StandardPipes implements Disposable {
     undo.move();
   }
 
-  /** Closes the process's ends here, once it has its own. Only then their end can be seen. */
-  closeTheirs(): void {
-    for (const fd of this.theirs) this.#close(fd);
-  }
-
   /**
    * Talks with the process until it ends, and reaps it. It must be a child of ours and lead a process group of its own,
    * which is killed as a whole at `deadline`, a moment of performance.now().
    */
   converse(pid: number, input: Uint8Array, deadline: number | undefined): Ended {
-    this.closeTheirs();
+    for (const fd of this.theirs) this.#close(fd); // it has its own, and only their end is to be waited for
     const said = [new Tail(this.#stdout), new Tail(this.#stderr)] as const;
     const timedOut = this.#talk(pid, input, said, deadline);
     if (timedOut) call("", "kill", -pid, SIGKILL);
@@ -119,44 +111,12 @@ function feed(fd: number, input: Uint8Array): Uint8Array {
   return written < 0 ? input.subarray(input.length) : input.subarray(written);
 }
 
+/** The status of a child that has ended or is about to. @throws SyscallError: no status must not pass for success */
 function reap(pid: number): number {
   const status = new Int32Array(2);
-  while (syscall(syscallNumber("wait4"), pid, new Uint8Array(status.buffer), 0, 0) === -EINTR);
-  return status[0] ?? 0;
-}
-
-/** The last of what comes out of a pipe. */
-class Tail {
-  /** -1 once it has come to its end. */
-  fd: number;
-  readonly #buffer = new Uint8Array(BUFFER);
-  #bytes = new Uint8Array(0);
-  #lost = false;
-
-  constructor(fd: number) {
-    this.fd = fd;
-  }
-
-  /** Reads once; whether there may be more. */
-  read(): boolean {
-    const length = read(this.fd, this.#buffer);
-    if (length === 0) this.fd = -1;
-    if (length <= 0) return false;
-    const all = new Uint8Array(this.#bytes.length + length);
-    all.set(this.#bytes);
-    all.set(this.#buffer.subarray(0, length), this.#bytes.length);
-    this.#lost ||= all.length > KEPT;
-    this.#bytes = all.slice(-KEPT);
-    return true;
-  }
-
-  /** Reads what is there, but not for as long as somebody goes on writing. */
-  readAll(): void {
-    for (let i = 0; i < READS_TO_EMPTY && this.fd >= 0 && this.read(); i++);
-  }
-
-  text(): string {
-    const text = new TextDecoder().decode(this.#bytes);
-    return this.#lost ? `[…]${text}` : text;
+  for (;;) {
+    const result = syscall(syscallNumber("wait4"), pid, new Uint8Array(status.buffer), 0, 0);
+    if (result === pid) return status[0] ?? 0;
+    if (result !== -EINTR) throw new SyscallError({ name: "wait4", args: [pid] }, -result, "");
   }
 }

@@ -187,8 +187,8 @@ export class AgentKernel implements Kernel {
 }
 
 const MADV_DONTNEED = 4;
-/** Of the largest kind that either architecture has. */
-const PAGE = 0x1_0000;
+/** The largest pages that the architecture can have. */
+const PAGE = process.arch === "arm64" ? 0x1_0000 : 0x1000;
 
 /** Most calls in a message: what leaves half of it to their data. */
 const SLICE = MESSAGE_MAX / 2 / FRAME_SIZE;

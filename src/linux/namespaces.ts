@@ -17,7 +17,7 @@ import {
   CLONE_NEWUSER,
   CLONE_NEWUTS,
 } from "./abi/sched.ts";
-import { openat, syscall } from "./calls.ts";
+import { close, openat, syscall } from "./calls.ts";
 import type { Plan } from "./plan.ts";
 
 /** By the spec's names. */
@@ -81,6 +81,7 @@ export function planJoins(plan: Plan, { joined }: Namespaces): void {
   const order = joined.toSorted((a, b) => Number(a.type === "user") - Number(b.type === "user"));
   for (const { type, fd, index, path } of order) {
     plan.at(`linux.namespaces[${index}] (${type} ${path})`).add(syscall("setns", fd, NAMESPACE_FLAGS[type]));
+    plan.add(close(fd));
   }
 }
 

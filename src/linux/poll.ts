@@ -5,10 +5,9 @@ import { syscallNumber } from "./abi/syscalls.ts";
 import { SyscallError } from "./kernel.ts";
 import { syscall } from "./libc.ts";
 
-/** Events, <asm-generic/poll.h>. The last two are reported whether asked for or not. */
+/** Events, <asm-generic/poll.h>. The last one is reported whether asked for or not. */
 export const POLLIN = 0x01;
 export const POLLOUT = 0x04;
-export const POLLERR = 0x08;
 export const POLLHUP = 0x10;
 
 const EINTR = 4;

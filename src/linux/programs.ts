@@ -24,6 +24,7 @@ import { cloneFlags, hasNamespace, type Namespaces, planJoins, planTimeNamespace
 import { AgentSocket, type Answers, Out, Plan, type Result, Strings, Struct } from "./plan.ts";
 import { planDescriptorLimit } from "./rlimits.ts";
 import {
+  planClose,
   planPivot,
   planPropagation,
   planReadonly,
@@ -76,7 +77,10 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   if (to.affinity?.initial !== undefined) planAffinity(plan, "process.execCPUAffinity.initial", to.affinity.initial);
   // The agent moves itself, with "0": a single-threaded process that does so skips a lock that others wait 10 ms for.
   plan.at("linux.cgroupsPath");
-  for (const file of cgroup.tasks) plan.add(syscall("write", file, "0", 1));
+  for (const file of cgroup.tasks) {
+    plan.add(syscall("write", file, "0", 1));
+    plan.add(close(file)); // init has no use for the host's files
+  }
   if (to.affinity?.initial === undefined) planAffinityReset(plan);
   planTimeNamespace(plan, namespaces, to.timeOffsets);
   planJoins(plan, namespaces);
@@ -98,6 +102,8 @@ export interface SetUp extends RootIngredients {
   readonly id: string;
   readonly newKeyring: boolean;
   readonly noPivot: boolean;
+  /** Descriptors that init was born with and has no use for. */
+  readonly leftOpen: readonly number[];
   /** Runs hooks of the kinds named; undefined where the config has none of them. */
   readonly runtimeHooks: (() => void) | undefined;
   readonly containerHooks: (() => void) | undefined;
@@ -108,6 +114,7 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   const { plan, config, namespaces } = with_;
   const process = config.process;
   plan.at("container").add(syscall("umask", 0)); // modes of what is made are what the config says
+  for (const fd of with_.leftOpen) plan.add(close(fd));
   // Only now is init in its cgroup, which becomes the root of what it sees.
   if (namespaces.created.has("cgroup")) plan.at("linux.namespaces (cgroup)").add(syscall("unshare", CLONE_NEWCGROUP));
   if (with_.newKeyring) planKeyring(plan, with_.id);
@@ -131,6 +138,7 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   planReadonly(to);
   planPivot(to, with_.noPivot);
   planPropagation(to);
+  planClose(to);
   return { to, terminal };
 }
 
@@ -222,6 +230,7 @@ export function waitForStart(program: Program | undefined, { gate, failure }: St
   const plan = new Plan();
   plan.at("start").add(syscall("close", new AgentSocket()));
   plan.addSocket(syscall("fcntl", failure, F_DUPFD_CLOEXEC, 0));
+  plan.add(close(failure));
   plan.add(syscall("read", gate, new Out(8), 1));
   if (program !== undefined) planProgram(plan, program);
   return plan;

@@ -122,6 +122,12 @@ export function planReadonly(to: RootBuilder): void {
   if (config.root.readonly === true) plan.at("root.readonly").add(mountSetattr(root, { set: MOUNT_ATTR_RDONLY }));
 }
 
+/** Closes what the root was made with: a process that waits for its start holds nothing that it does not need. */
+export function planClose({ plan, root, proc }: RootBuilder): void {
+  plan.at("root.path").add(close(root));
+  if (proc !== undefined) plan.add(close(proc));
+}
+
 /** Makes the working directory where it is missing. */
 export function planWorkingDirectory(to: RootBuilder): void {
   const cwd = to.config.process?.cwd;

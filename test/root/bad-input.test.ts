@@ -84,7 +84,7 @@ describe("config.json", () => {
     ["namespaces", { linux: { namespaces: ["mount", "pid", "pid"].map((type) => ({ type })) } }],
   ];
   for (const [name, overrides] of duplicates) {
-    needs(except({ crun: "takes them", runc: name === "rlimits" ? "1.1 takes them" : "" }))(
+    needs(except({ crun: "takes them", ...(name === "rlimits" ? { runc: "1.1 takes them" } : {}) }))(
       `duplicate ${name} are refused`,
       async ({ box }) => {
         expect(await refusalOf(box, overrides)).not.toBe("");

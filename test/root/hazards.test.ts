@@ -49,7 +49,6 @@ describe("the caller's environment", () => {
     "BUN_INSPECT",
     "BUN_CONFIG_VERBOSE_FETCH",
     "BUN_DEBUG_QUIET_LOGS",
-    "BUN_BE_BUN",
   ]) {
     needs(onlyOurs)(`${name} changes nothing`, async ({ box }) => {
       const directory = box.makeDirectory("trap");
@@ -68,7 +67,7 @@ describe("standard streams", () => {
     const container = box.container(sh("for f in 0 1 2; do grep flags /proc/self/fdinfo/$f; done"));
     const words = [...commandWords(), "--root", box.root, "run", "--bundle", container.bundle, container.id];
     // A shell's own pipes: our test's would be non-blocking by our own doing.
-    const line = `"$@" </dev/null | cat; exec 3>&1; grep flags /proc/self/fdinfo/1`;
+    const line = `"$@" </dev/null 2>&1 | cat; grep flags /proc/self/fdinfo/1`;
     const { stdout } = await execa("sh", ["-c", line, "sh", ...words], { env: { TSRUN_TEST: box.word } });
     const nonblocking = 0o4000;
     for (const [, flags] of stdout.matchAll(/flags:\s+(\d+)/g))
@@ -122,7 +121,10 @@ describe("a crash of the engine", () => {
   test("(the trap works: Bun by itself does send, when it is told to)", async ({ box }) => {
     const { mark, PATH } = trapped(box);
     const env = { PATH, BUN_ENABLE_CRASH_REPORTING: "1", TSRUN_TEST: box.word };
-    await execa(bun, ["-e", "process.kill(process.pid, 'SIGSEGV')"], { reject: false, env });
+    const running = execa(bun, ["-e", "console.log('up'); setInterval(() => {}, 1000)"], { reject: false, env });
+    await new Promise((resolve) => running.stdout.once("data", resolve));
+    running.kill("SIGSEGV");
+    await running;
     await sleep(300);
     expect(existsSync(mark)).toBe(true);
   });
@@ -131,12 +133,15 @@ describe("a crash of the engine", () => {
   for (const more of environments) {
     needs(onlyOurs)(`is reported to nobody: ${JSON.stringify(more)}`, async ({ box }) => {
       const { mark, PATH } = trapped(box);
-      const container = box.container(idle());
-      const running = container.beginRun([], { env: { PATH, ...more } });
-      await new Promise((resolve) => running.stdout?.once("data", resolve));
+      // `run` passes signals on; create, waiting for a hook, dies of them.
+      const slow = { path: "/bin/sleep", args: ["sleep", "1"] };
+      const container = box.container(idle(), { hooks: { createRuntime: [slow] } });
+      const running = box.begin(["create", "--bundle", container.bundle, container.id], { env: { PATH, ...more } });
+      await sleep(500);
       running.kill("SIGSEGV");
-      await running;
-      await sleep(300);
+      await sleep(800);
+      await container.delete("--force");
+      expect((await running).signal).toBe("SIGSEGV");
       expect(existsSync(mark)).toBe(false);
     });
   }
@@ -174,8 +179,8 @@ describe("init between create and start", () => {
       const running = box.begin(["create", "--bundle", container.bundle, container.id]);
       await sleep(delay);
       running.kill("SIGKILL");
-      await running;
       expect((await container.delete("--force")).code, `killed after ${delay} ms`).toBe(0);
+      await running; // not before: init may hold our pipe open
     }
   });
 });

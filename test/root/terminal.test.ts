@@ -82,7 +82,10 @@ describe("a container with a terminal", () => {
   test("in the foreground shares the caller's: input, output and status come through, one CR for each newline", async ({
     box,
   }) => {
-    const container = box.container(sh("tty; stty size; read x; echo got $x; exit 7"), terminal);
+    const container = box.container(
+      sh("tty; until stty size 2>/dev/null | grep -v ^0; do sleep 0.02; done; read x; echo got $x; exit 7"),
+      terminal,
+    );
     const words = [...commandWords(), "--root", box.root, "run", "--bundle", container.bundle, container.id];
     const command = `stty rows 21 cols 77; ${words.map((word) => `'${word}'`).join(" ")}`;
     const result = await execa("script", ["-qefc", command, "/dev/null"], {

@@ -1,5 +1,5 @@
-// Keeps compiled filters, because engines send the same profile with every container and libseccomp takes 15 ms for it
-// (three architectures; measured). To read one back takes one, and libseccomp is not even loaded.
+// Keeps compiled filters, because engines send the same profile with every container and libseccomp takes 20 ms for it
+// (Podman's 460 names, three architectures; measured). To read one back takes 0.7 ms, and libseccomp is not even loaded.
 //
 //   <directory>/<hash>   u32 length of the key, the key, struct sock_filter[]
 //

@@ -1,0 +1,73 @@
+// Which process `exec` runs: that of a file, or the container's own with the command line's changes. Every number is parsed
+// whole: "1x" is no user (CVE-2026-30892), and a name is never looked up (CVE-2016-3697).
+
+import type { Capabilities, Config, Process, User } from "../spec/config.gen.ts";
+import { loadConfig, loadProcess } from "../spec/load.ts";
+import type { FlagsOf } from "./command-table.ts";
+import type { Container } from "./container.ts";
+import { UsageError } from "./usage-error.ts";
+
+type Flags = FlagsOf<"exec">;
+
+/** The process, and the container's configuration where more of it is needed. */
+export interface ExecProcess {
+  readonly process: Process;
+  readonly config: Config | undefined;
+}
+
+/** From --process FILE, or from the words of the command line. */
+export function execProcess(container: Container, flags: Flags, args: readonly string[]): ExecProcess {
+  if (flags.process !== undefined) {
+    const config = container.state.confined ? loadConfig(container.configPath) : undefined;
+    return { process: loadProcess(flags.process), config };
+  }
+  if (args.length === 0) throw new UsageError("process args cannot be empty", { help: "exec" });
+  const config = loadConfig(container.configPath);
+  return { process: changed(config.process ?? { cwd: "/", args: [] }, flags, args), config };
+}
+
+function changed(own: Process, flags: Flags, args: readonly string[]): Process {
+  const { consoleSize: _, ...base } = own;
+  return {
+    ...base,
+    args: [...args],
+    terminal: flags.tty,
+    env: [...(own.env ?? []), ...flags.env],
+    user: { ...own.user, ...userOf(flags) },
+    ...(flags.cwd !== undefined && { cwd: flags.cwd }),
+    ...(flags.noNewPrivs && { noNewPrivileges: true }),
+    ...(flags.apparmor !== undefined && { apparmorProfile: flags.apparmor }),
+    ...(flags.processLabel !== undefined && { selinuxLabel: flags.processLabel }),
+    ...(flags.cap.length > 0 && { capabilities: withCapabilities(own.capabilities ?? {}, flags.cap) }),
+  };
+}
+
+function userOf(flags: Flags): User {
+  const groups = flags.additionalGids.map((gid) => id(gid, "--additional-gids"));
+  const additional = groups.length > 0 ? { additionalGids: groups } : {};
+  if (flags.user === undefined) return additional;
+  const [uid = "", gid, ...rest] = flags.user.split(":");
+  if (rest.length > 0) throw new UsageError(`--user: not UID[:GID]: ${flags.user}`);
+  return { ...additional, uid: id(uid, "--user"), ...(gid !== undefined && { gid: id(gid, "--user") }) };
+}
+
+/** The largest id; the one above it means "none" to the kernel. */
+const LAST_ID = 0xffff_fffe;
+
+function id(text: string, flag: string): number {
+  if (!/^\d{1,10}$/.test(text) || Number(text) > LAST_ID) throw new UsageError(`${flag}: not a numeric id: "${text}"`);
+  return Number(text);
+}
+
+/** Added to what the process may use, never to what its children inherit (CVE-2022-29162). */
+function withCapabilities(own: Capabilities, added: readonly string[]): Capabilities {
+  const names = added.map((name) => (name.toUpperCase().startsWith("CAP_") ? name : `CAP_${name}`).toUpperCase());
+  const plus = (set: readonly string[] | undefined): string[] => [...new Set([...(set ?? []), ...names])];
+  return {
+    ...own,
+    bounding: plus(own.bounding),
+    effective: plus(own.effective),
+    permitted: plus(own.permitted),
+    ...((own.inheritable ?? []).length > 0 && { ambient: plus(own.ambient) }),
+  };
+}

@@ -1,0 +1,11 @@
+// linux.seccomp as a filter. libseccomp is loaded only for a profile that was not seen before: engines send the same one
+// with every container.
+
+import type { SeccompFilter } from "../linux/programs.ts";
+import type { Seccomp } from "../spec/config.gen.ts";
+
+/** Compiles a profile, or takes it from the cache beside the containers: no container's id can end in "~". */
+export async function compileFilter(seccomp: Seccomp, root: string): Promise<SeccompFilter> {
+  const { cachedSeccomp } = await import("../linux/seccomp/cache.ts");
+  return cachedSeccomp(seccomp, `${root}/seccomp~`);
+}
