@@ -3,7 +3,7 @@
 // What is made on the way is on one stack, and is unmade from its top when anything fails. A tsrun that is killed leaves
 // what `delete --force` finds, by the state that is written first; the agent and init die with their sockets.
 
-import { copyFileSync, lstatSync } from "node:fs";
+import { constants, copyFileSync, lstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { Agent, socketpair } from "../linux/agent/agent.ts";
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
@@ -201,11 +201,16 @@ function firstState(request: Request, config: Config, { bundle, rootfs, cgroups 
   };
 }
 
-/** Two, since what `start` writes must not be what it reads. Opened both ways, so that neither end waits for the other. */
+/**
+ * Two, since what `start` writes must not be what it reads. The gate is opened both ways: a read of it waits, whether or
+ * not anybody has it open to write. The other can only be written to by init, whose agent ends when it cannot read.
+ */
 function makeFifos(container: Container, descriptors: Descriptors): StartFifos {
   mkfifo(container.fifoPath, 0o600);
   mkfifo(container.failurePath, 0o600);
-  return { gate: descriptors.open(container.fifoPath, "r+"), failure: descriptors.open(container.failurePath, "r+") };
+  descriptors.open(container.failurePath, constants.O_RDONLY | constants.O_NONBLOCK); // lets the writer open
+  const failure = descriptors.open(container.failurePath, constants.O_WRONLY);
+  return { gate: descriptors.open(container.fifoPath, constants.O_RDWR), failure };
 }
 
 interface Spawning {

@@ -21,7 +21,7 @@ import { checkConsole, consoleSender } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
 import { execProcess } from "./exec-process.ts";
-import { waitInForeground } from "./foreground.ts";
+import { catchSignals, waitInForeground } from "./foreground.ts";
 import { namespaceFlags } from "./join.ts";
 import { cgroupOf } from "./kill.ts";
 import { setOomScore } from "./oom-score.ts";
@@ -53,12 +53,12 @@ export async function command(context: Context<"exec">): Promise<ExitStatus> {
   };
   const kernel = new AgentKernel(child);
   kernel.adoptReply();
-  kernel.runLast(
-    runNow(prepare(undo, kernel, { container, child, leftOpen, process, config, seccomp, env, onTerminal })),
-  );
+  const program = prepare(undo, kernel, { container, child, leftOpen, process, config, seccomp, env, onTerminal });
+  using signals = flags.detach ? undefined : catchSignals(proxy);
+  kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, child.pid);
   child.release();
-  return flags.detach ? 0 : await waitInForeground(agent, child.pid, proxy);
+  return signals === undefined ? 0 : waitInForeground(agent, child.pid, proxy, signals);
 }
 
 function checkStatus(container: Container, cgroup: Cgroup, ignorePaused: boolean): void {

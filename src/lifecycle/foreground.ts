@@ -1,48 +1,105 @@
-// A foreground `run` or `exec`: signals that tsrun gets go on to the process, and its end is ours. The agent, which is its
-// parent, waits for it: that call is the answer that tsrun reads, without blocking, so that signals are seen meanwhile.
+// A foreground `run` or `exec`: signals that tsrun gets go on to the process, its terminal is served, and its end is ours.
+// All of it is one thread in one ppoll(2): on the process (pidfd_open(2)), on the signals, on the terminal. An engine's
+// event loop, thread pool and signal handlers would take half a millisecond to set up. The agent is the process's parent:
+// once that has ended, the agent is asked how.
 
 import type { Agent } from "../linux/agent/agent.ts";
+import { close } from "../linux/agent/descriptors.ts";
 import { AgentKernel } from "../linux/kernel.ts";
+import { pidfdOpen } from "../linux/local.ts";
 import { Out, Plan } from "../linux/plan.ts";
+import { POLLIN, poll } from "../linux/poll.ts";
+import { isIgnored, SignalPipe, trySignal } from "../linux/signal-pipe.ts";
 import type { ExitStatus } from "./command.ts";
-import { isErrno } from "./output.ts";
+import { signalNumber } from "./signals.ts";
+import type { TerminalProxy } from "./terminal-proxy.ts";
 
-/** Not handed on: they say something about tsrun and its own children, or cannot be caught. */
-const KEPT: ReadonlySet<string> = new Set(["SIGCHLD", "SIGURG", "SIGKILL", "SIGSTOP", "SIGCLD"]);
+/** Left to do what they do: [signal, why]. */
+const KEPT: readonly (readonly [name: string, why: string])[] = [
+  ["KILL", "cannot be caught"],
+  ["STOP", "cannot be caught"],
+  ["CHLD", "says something about children of tsrun's"],
+  ["URG", "says something about sockets of tsrun's, and nothing to a process that did not ask"],
+  ["PIPE", "an answer to what tsrun writes"],
+  ["XFSZ", "an answer to what tsrun writes"],
+  ["ILL", "a mistake of the engine's, which it reports"],
+  ["TRAP", "a mistake of the engine's"],
+  ["BUS", "a mistake of the engine's"],
+  ["FPE", "a mistake of the engine's"],
+  ["SEGV", "a mistake of the engine's"],
+  ["SYS", "a mistake of the engine's"],
+  ["PWR", "how the engine stops its threads"],
+];
+/** Left, too, where tsrun reads from a terminal: in the background that stops it, as it does any program. */
+const KEPT_WITH_TERMINAL = ["TTIN", "TTOU"] as const;
+/** 32 and 33 are the C library's own. */
+const LIBRARYS: readonly number[] = [32, 33];
+const LAST_SIGNAL = 64;
 
-/** Waits for process `pid`, a child of the agent's. The status is its own, or 128 and the number of the signal. */
-export async function waitInForeground(agent: Agent, pid: number): Promise<ExitStatus> {
-  const stop = forwardSignals(pid);
-  try {
-    const status = new Out(8);
-    const plan = new Plan();
-    plan.at("process").add({ name: "wait4", args: [pid, status, 0, 0] });
-    const answers = await new AgentKernel(agent).runLater(plan);
-    return exitStatus(new DataView(answers.bytes(status).slice().buffer).getUint32(0, true));
-  } finally {
-    stop();
-    agent[Symbol.dispose]();
+const [SIGHUP, SIGINT, SIGQUIT, SIGTERM] = [1, 2, 3, 15];
+const ENDING: readonly number[] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+const SIGCONT = 18;
+const SIGWINCH = 28;
+
+/**
+ * Catches the signals that are to go on to a process. From before the program runs, lest one that comes just then end tsrun
+ * and leave the container; until tsrun ends, lest one cut the removal short.
+ */
+export function catchSignals(proxy?: TerminalProxy): SignalPipe {
+  const kept = [...KEPT.map(([name]) => name), ...(proxy === undefined ? [] : KEPT_WITH_TERMINAL)].map(signalNumber);
+  // nohup(1): tsrun's caller wants a hang-up to be nobody's end.
+  if (isIgnored(SIGHUP)) kept.push(SIGHUP);
+  const caught = Array.from({ length: LAST_SIGNAL }, (_, i) => i + 1);
+  return new SignalPipe(caught.filter((signal) => !kept.includes(signal) && !LIBRARYS.includes(signal)));
+}
+
+/**
+ * Waits for process `pid`, a child of the agent's, and disposes of both the agent and the proxy. The status is the
+ * process's own, or 128 and the number of the signal.
+ */
+export function waitInForeground(
+  agent: Agent,
+  pid: number,
+  proxy: TerminalProxy | undefined,
+  signals: SignalPipe,
+): ExitStatus {
+  using undo = new DisposableStack();
+  undo.use(agent);
+  undo.use(proxy);
+  const pidfd = undo.adopt(pidfdOpen(pid), close);
+  proxy?.begin();
+  serve(pidfd, signals, proxy);
+  proxy?.drain(signals.fd, () => signals.take().some((signal) => ENDING.includes(signal)));
+  return exitStatus(agent, pid);
+}
+
+/** Until the process ends. */
+function serve(pidfd: number, signals: SignalPipe, proxy: TerminalProxy | undefined): void {
+  const always = [
+    { fd: pidfd, events: POLLIN },
+    { fd: signals.fd, events: POLLIN },
+  ];
+  for (;;) {
+    const [ended, signalled, ...rest] = poll(proxy === undefined ? always : [...always, ...proxy.wanted()]);
+    if (signalled) for (const signal of signals.take()) passOn(signal, pidfd, proxy);
+    proxy?.move(rest);
+    if (ended) return;
   }
 }
 
-/** The low seven bits of a wait status are the signal, if any; the next byte is what exit(3) was given. */
-function exitStatus(status: number): ExitStatus {
-  const signal = status & 0x7f;
-  return signal === 0 ? (status >> 8) & 0xff : 128 + signal;
+function passOn(signal: number, pidfd: number, proxy: TerminalProxy | undefined): void {
+  // The kernel tells the programs on a terminal itself when its size changes.
+  if (signal === SIGWINCH && proxy !== undefined) proxy.resize();
+  else trySignal(pidfd, signal);
+  if (signal === SIGCONT) proxy?.begin();
 }
 
-function forwardSignals(pid: number): () => void {
-  const forward = (signal: NodeJS.Signals): void => {
-    try {
-      process.kill(pid, signal);
-    } catch (error) {
-      if (!isErrno(error, "ESRCH")) throw error;
-    }
-  };
-  const { signals } = process.getBuiltinModule("node:os").constants;
-  const names = (Object.keys(signals) as NodeJS.Signals[]).filter((name) => !KEPT.has(name));
-  for (const name of names) process.on(name, forward);
-  return () => {
-    for (const name of names) process.off(name, forward);
-  };
+/** The low seven bits of a wait status are the signal, if any; the next byte is what exit(3) was given. wait4(2). */
+function exitStatus(agent: Agent, pid: number): ExitStatus {
+  const out = new Out(8);
+  const plan = new Plan();
+  plan.at("process").add({ name: "wait4", args: [pid, out, 0, 0] });
+  const [low = 0, code = 0] = new AgentKernel(agent).run(plan).bytes(out);
+  const signal = low & 0x7f;
+  return signal === 0 ? code : 128 + signal;
 }

@@ -25,8 +25,14 @@ export function createHooks(
   if (runners === undefined) return { runtimeHooks: undefined, containerHooks: undefined };
   const told = hookState(state, "creating", state.pid);
   const inRuntime = (): void => {
-    runners.runHooks("prestart", prestart, told);
-    runners.runHooks("createRuntime", createRuntime, told);
+    const before = process.cwd();
+    process.chdir(state.bundle); // where hooks of runc's find themselves
+    try {
+      runners.runHooks("prestart", prestart, told);
+      runners.runHooks("createRuntime", createRuntime, told);
+    } finally {
+      process.chdir(before);
+    }
   };
   const inContainer = (): void => {
     const pidfd = pidfdOpen(state.pid);

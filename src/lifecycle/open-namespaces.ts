@@ -1,7 +1,8 @@
 // linux.namespaces as what to make and what to join. What has a path is opened on the host, before anything is entered.
 
+import { readlinkSync } from "node:fs";
 import { ConfigError } from "../linux/errors.ts";
-import type { JoinedNamespace, Namespaces, NamespaceType } from "../linux/namespaces.ts";
+import { type JoinedNamespace, NAMESPACE_FILES, type Namespaces, type NamespaceType } from "../linux/namespaces.ts";
 import type { Linux } from "../spec/config.gen.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { messageOf } from "./message.ts";
@@ -12,15 +13,17 @@ export function openNamespaces(linux: Linux | undefined, descriptors: Descriptor
   const joined: JoinedNamespace[] = [];
   for (const [index, { type, path }] of (linux?.namespaces ?? []).entries()) {
     if (path === undefined || path === "") created.add(type);
-    else joined.push({ type, path, index, fd: open(path, `linux.namespaces[${index}] (${type})`, descriptors) });
+    else joined.push(open(type, path, index, descriptors));
   }
   return { created, joined };
 }
 
-function open(path: string, field: string, descriptors: Descriptors): number {
+function open(type: NamespaceType, path: string, index: number, descriptors: Descriptors): JoinedNamespace {
   try {
-    return descriptors.open(path, "r");
+    const fd = descriptors.open(path, "r");
+    const own = readlinkSync(`/proc/self/ns/${NAMESPACE_FILES[type]}`);
+    return { type, path, index, fd, isTheHosts: readlinkSync(`/proc/self/fd/${fd}`) === own };
   } catch (error) {
-    throw new ConfigError(field, messageOf(error));
+    throw new ConfigError(`linux.namespaces[${index}] (${type})`, messageOf(error));
   }
 }

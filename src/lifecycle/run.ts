@@ -6,7 +6,7 @@ import { bringUp } from "./bring-up.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { consoleSender } from "./console.ts";
 import { destroy } from "./destroy.ts";
-import { waitInForeground } from "./foreground.ts";
+import { catchSignals, waitInForeground } from "./foreground.ts";
 import { writePidFile } from "./pid-file.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
@@ -24,6 +24,7 @@ export async function command(context: Context<"run">): Promise<ExitStatus> {
   const { container, init, kernel, agent, program } = await bringUp(request, undo);
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
+  using signals = flags.detach ? undefined : catchSignals(proxy);
   kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, init.pid);
   await afterStart(container);
@@ -31,12 +32,11 @@ export async function command(context: Context<"run">): Promise<ExitStatus> {
   init.release();
   init[Symbol.dispose]();
   container.unlock();
-  if (flags.detach) {
+  if (signals === undefined) {
     agent[Symbol.dispose]();
     return 0;
   }
-  using _ = proxy;
-  const status = await waitInForeground(agent, init.pid, proxy);
+  const status = waitInForeground(agent, init.pid, proxy, signals);
   if (!flags.keep) {
     using _lock = container;
     container.lock();

@@ -1,37 +1,50 @@
 // The startContainer hooks: in the container's namespaces, their paths inside it, as its user, before its program runs.
 // runtime-spec config.md#startContainer-hooks. Where one fails, start does, and the container stays as it was created.
 
-import { closeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
+import type { Become } from "../linux/programs.ts";
+import type { Config } from "../spec/config.gen.ts";
 import { loadConfig } from "../spec/load.ts";
 import type { Container } from "./container.ts";
 import { hookState, pidInside } from "./hook-points.ts";
 import { runHooksInside } from "./hooks.ts";
 import { namespaceFlags } from "./join.ts";
+import { cgroupOf } from "./kill.ts";
+import { setgroupsDenied } from "./process-setup.ts";
+import { compileFilter } from "./seccomp-filter.ts";
 
-/** Runs them. @throws HookError */
-export async function startHooks(container: Container): Promise<void> {
+/** Runs them. `root` is --root, which compiled filters are kept under. @throws HookError */
+export async function startHooks(container: Container, root: string): Promise<void> {
   const { state } = container;
-  const { process } = loadConfig(container.configPath);
-  const pidfd = pidfdOpen(state.pid);
-  try {
-    const told = hookState(state, "created", pidInside(state.pid));
-    runHooksInside("startContainer", state.hooks.startContainer, told, {
-      pidfd,
-      flags: namespaceFlags(state),
-      env: process?.env ?? [],
-      ...(process !== undefined && {
-        become: {
-          process,
-          defaultUmask: undefined,
-          lastCapability: thisHost.lastCapability(),
-          setgroupsDenied: false,
-          seccomp: undefined,
-        },
-      }),
-    });
-  } finally {
-    closeSync(pidfd);
-  }
+  const config = loadConfig(container.configPath);
+  const become = await becomeOf(config, state.pid, root);
+  using undo = new DisposableStack();
+  const pidfd = undo.adopt(pidfdOpen(state.pid), closeSync);
+  const cgroup = undo.use(cgroupOf(container).open());
+  const hasMounts = state.namespaces.some(({ type }) => type === "mount");
+  runHooksInside("startContainer", state.hooks.startContainer, hookState(state, "created", pidInside(state.pid)), {
+    pidfd,
+    flags: namespaceFlags(state),
+    cgroup,
+    env: config.process?.env ?? [],
+    // Without a mount namespace to join, the hook would find its path in the host's root.
+    ...(!hasMounts && { root: undo.adopt(openSync(`/proc/${state.pid}/root`, "r"), closeSync) }),
+    ...(become !== undefined && { become }),
+  });
+}
+
+/** What the container's program is, its hooks are. */
+async function becomeOf({ process, linux }: Config, pid: number, root: string) {
+  if (process === undefined) return undefined;
+  const become: Omit<Become, "terminal" | "nullStdio"> = {
+    process,
+    defaultUmask: undefined,
+    lastCapability: thisHost.lastCapability(),
+    setgroupsDenied: setgroupsDenied(pid),
+    seccomp: linux?.seccomp === undefined ? undefined : await compileFilter(linux.seccomp, root),
+    personality: linux?.personality,
+  };
+  return become;
 }

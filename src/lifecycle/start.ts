@@ -18,7 +18,7 @@ export async function command({ root, args: [id] }: Context<"start">): Promise<E
   const { state } = container;
   if (!state.hasProcess)
     throw new UsageError("cannot start a container that has no process: process is missing in its config");
-  if (state.hooks.startContainer.length > 0) await runStartHooks(container);
+  if (state.hooks.startContainer.length > 0) await runStartHooks(container, root);
   const notify = existsSync(`${container.directory}/notify`) ? await import("./notify-start.ts") : undefined;
   const ready = notify?.listen(container);
   const failure = release(container);
@@ -30,9 +30,15 @@ export async function command({ root, args: [id] }: Context<"start">): Promise<E
   return 0;
 }
 
-async function runStartHooks(container: Container): Promise<void> {
+async function runStartHooks(container: Container, root: string): Promise<void> {
   const { startHooks } = await import("./start-hooks.ts");
-  await startHooks(container);
+  try {
+    await startHooks(container, root);
+  } catch (error) {
+    // The specification has the container stopped then.
+    (await import("./destroy.ts")).killInit(container);
+    throw error;
+  }
 }
 
 /** Opens the gate and reads what init has to say until it says no more. */

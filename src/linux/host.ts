@@ -1,8 +1,11 @@
 // What the plans ask about the host before they are made: a plan is then a function of (Config, Host) alone, and tests
 // answer for hosts that they are not on.
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import { makedev } from "./abi/stat.ts";
+
+/** <linux/magic.h> */
+const PROC_SUPER_MAGIC = 0x9fa0;
 
 /** Questions to the host. */
 export interface Host {
@@ -11,6 +14,10 @@ export interface Host {
   exists(path: string): boolean;
   /** Whether a path is the character device 1:3. */
   isNullDevice(path: string): boolean;
+  /** What the symbolic link at a path holds; undefined where there is none. */
+  linkAt(path: string): string | undefined;
+  /** Whether a path lies on a procfs. */
+  isProcfs(path: string): boolean;
   /** The number of the last capability that the kernel has. */
   lastCapability(): number;
   /** Mount points of whole procfs and sysfs file systems outside `rootfs`, deepest first. */
@@ -25,6 +32,9 @@ export const thisHost: Host = {
     const stats = statSync(path, { throwIfNoEntry: false });
     return stats?.isCharacterDevice() === true && stats.rdev === makedev(1, 3);
   },
+  linkAt: (path) =>
+    lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(path) : undefined,
+  isProcfs: (path) => statfsSync(path).type === PROC_SUPER_MAGIC,
   lastCapability: () => Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8")),
   fullProcAndSysMounts(rootfs) {
     return parseProcAndSysMounts(readFileSync("/proc/self/mountinfo", "utf8"), rootfs);

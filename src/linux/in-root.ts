@@ -11,15 +11,19 @@ import type { Late, Plan, Result } from "./plan.ts";
 /** A root file system and what this plan has made sure of in it already. */
 export class InRoot {
   readonly root: Late;
+  readonly #linkAt: (path: string) => string | undefined;
   readonly #made = new Set<string>();
+  readonly #mounts = new Set<string>();
 
-  constructor(root: Late) {
+  /** `linkAt` reads the symbolic link at a path of the root, as it is now; undefined where there is none. */
+  constructor(root: Late, linkAt: (path: string) => string | undefined) {
     this.root = root;
+    this.#linkAt = linkAt;
   }
 
   /** Makes a directory and its parents (mode 0755) where they are missing. */
   makeDirectory(plan: Plan, path: string): void {
-    const names = componentsOf(path);
+    const names = this.#resolved(path);
     names.forEach((name, i) => {
       const made = names.slice(0, i + 1).join("/");
       if (this.#made.has(made)) return;
@@ -40,7 +44,7 @@ export class InRoot {
     const names = componentsOf(path);
     const name = names.pop() ?? ".";
     this.makeDirectory(plan, names.join("/"));
-    this.#below(plan, names, (parent) => calls(parent, name));
+    this.#below(plan, this.#resolved(names.join("/")), (parent) => calls(parent, name));
   }
 
   /** Opens a path, O_PATH. */
@@ -50,8 +54,9 @@ export class InRoot {
 
   /** Forgets what was made below a path: something else is mounted there now. */
   mounted(path: string): void {
-    const below = `${componentsOf(path).join("/")}/`;
-    for (const made of this.#made) if (made.startsWith(below)) this.#made.delete(made);
+    const names = componentsOf(path).join("/");
+    this.#mounts.add(names);
+    for (const made of this.#made) if (made.startsWith(`${names}/`)) this.#made.delete(made);
   }
 
   #below(plan: Plan, parents: readonly string[], calls: (parent: Late) => void): void {
@@ -63,7 +68,32 @@ export class InRoot {
     calls(parent);
     plan.add(close(parent));
   }
+
+  /**
+   * The components of a path with the links replaced that the image has in it, so that what they lead to can be made where
+   * it is missing. It is a guess, which only decides what is made: the kernel resolves each path again, inside the root.
+   */
+  #resolved(path: string): string[] {
+    const left = componentsOf(path);
+    const done: string[] = [];
+    for (let links = 0; left.length > 0; ) {
+      if (this.#mounts.has(done.join("/"))) return [...done, ...left]; // the image is covered from here on
+      const name = left.shift() ?? "";
+      const link = links < MOST_LINKS ? this.#linkAt([...done, name].join("/")) : undefined;
+      if (link === undefined) {
+        done.push(name);
+        continue;
+      }
+      links += 1;
+      left.unshift(...componentsOf(link.startsWith("/") ? link : `${done.join("/")}/${link}`));
+      done.length = 0;
+    }
+    return done;
+  }
 }
+
+/** As the kernel's own limit, path_resolution(7). */
+const MOST_LINKS = 40;
 
 /** The components of a path, `.` and `..` resolved as if no component were a link. */
 export function componentsOf(path: string): string[] {

@@ -17,6 +17,10 @@ import {
   MOUNT_ATTR_NOSYMFOLLOW,
   MOUNT_ATTR_RDONLY,
   MOUNT_ATTR_STRICTATIME,
+  MS_DIRSYNC,
+  MS_I_VERSION,
+  MS_LAZYTIME,
+  MS_MANDLOCK,
   MS_NOATIME,
   MS_NODEV,
   MS_NODIRATIME,
@@ -26,6 +30,7 @@ import {
   MS_RDONLY,
   MS_REMOUNT,
   MS_STRICTATIME,
+  MS_SYNCHRONOUS,
 } from "./abi/mount.ts";
 import { STATX_BASIC_STATS, STATX_MODE, STATX_SIZE } from "./abi/stat.ts";
 import { attach, laterReadonly } from "./attach.ts";
@@ -71,6 +76,9 @@ function planBind(to: RootBuilder, field: string, mount: Mount, destination: str
   if (options.data.length > 0)
     throw new ConfigError(field, `a bind mount takes no options for the file system: ${options.data.join(",")}`);
   const source = posix.resolve(to.bundle, mount.source);
+  // What is written below /proc, and what is read there, is trusted to be the kernel's (CVE-2019-16884).
+  if (destination === "/proc" && !to.host.isProcfs(source))
+    throw new ConfigError(field, "only a procfs can be mounted on /proc");
   const isDirectory = to.host.isDirectory(source) ?? true;
   const recursive = options.bind === "rbind" ? AT_RECURSIVE : 0;
   const tree = to.plan.add(cloneTree(AT_FDCWD, source, recursive));
@@ -91,7 +99,7 @@ function planFileSystem(
   const keepsMode = type === "tmpfs" && !options.data.some((option) => option.startsWith("mode="));
   const mode = keepsMode ? planModeOf(to, destination) : undefined;
   to.inRoot.makeDirectory(to.plan, destination);
-  if (options.data.some(tooLongForFsconfig)) {
+  if (options.data.some(tooLongForFsconfig) || options.superblock.includes("iversion")) {
     planClassicMount(to, mount, destination, options);
     return;
   }
@@ -100,14 +108,16 @@ function planFileSystem(
   for (const flag of options.superblock) to.plan.add(fsconfigFlag(fs, flag));
   for (const option of options.data) to.plan.add(fsconfigOption(to, fs, type, option));
   to.plan.add(fsconfigCreate(fs));
-  const made = to.plan.add(fsmount(fs, options.attributes.set & ~laterReadonly(destination, options)));
+  // It takes what is put into it before it becomes read-only.
+  const late = mode !== undefined || options.copyUp ? options.attributes.set & MOUNT_ATTR_RDONLY : 0;
+  const made = to.plan.add(fsmount(fs, options.attributes.set & ~late & ~laterReadonly(destination, options)));
   to.plan.add(close(fs));
   if (mode !== undefined) planChmod(to, made, mode);
   if (options.copyUp) planCopyUp(to, made, destination);
   if (type === "proc" && destination === "/proc" && options.data.length === 0) to.proc = made;
   // What is under /proc and /sys is trusted to be the kernel's: no symbolic link may lead there (CVE-2019-19921).
   const resolve = type === "proc" || type === "sysfs" ? RESOLVE_NO_SYMLINKS : 0;
-  attach(to, made, destination, { ...options, attributes: { set: 0, clear: 0 } }, resolve, to.proc !== made);
+  attach(to, made, destination, { ...options, attributes: { set: late, clear: 0 } }, resolve, to.proc !== made);
 }
 
 /** A relative source of a file system that lies on files is relative to the bundle, as for a bind mount. */
@@ -178,6 +188,19 @@ function classicFlags(set: number): number {
   );
 }
 
+/** Flags of the superblock for mount(2); MS_I_VERSION is known to no other call. */
+const SUPERBLOCK_FLAGS: Readonly<Record<string, number>> = {
+  sync: MS_SYNCHRONOUS,
+  dirsync: MS_DIRSYNC,
+  lazytime: MS_LAZYTIME,
+  mand: MS_MANDLOCK,
+  iversion: MS_I_VERSION,
+};
+
+function superblockFlags(names: readonly string[]): number {
+  return names.reduce((flags, name) => flags | (SUPERBLOCK_FLAGS[name] ?? 0), 0);
+}
+
 /** mount(2) on the directory held open: it is the working directory when the mount is made on ".". */
 function planClassicMount(to: RootBuilder, mount: Mount, destination: string, options: MountOptions): void {
   const { plan } = to;
@@ -190,7 +213,8 @@ function planClassicMount(to: RootBuilder, mount: Mount, destination: string, op
   const target = to.inRoot.open(plan, destination, O_PATH | O_DIRECTORY);
   plan.add(syscall("fchdir", target));
   plan.add(close(target));
-  plan.add(syscall("mount", sourceOf(to, mount), ".", type, classicFlags(options.attributes.set), data.join(",")));
+  const flags = classicFlags(options.attributes.set) | superblockFlags(options.superblock);
+  plan.add(syscall("mount", sourceOf(to, mount), ".", type, flags, data.join(",")));
   const made = to.inRoot.open(plan, destination);
   for (const { type: propagation, recursive } of options.propagation)
     plan.add(mountSetattr(made, { propagation }, recursive ? AT_RECURSIVE : 0));

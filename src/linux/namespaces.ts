@@ -51,6 +51,8 @@ export interface JoinedNamespace {
   readonly type: NamespaceType;
   readonly path: string;
   readonly fd: number;
+  /** Whether it is the one that tsrun is in itself. */
+  readonly isTheHosts: boolean;
   /** Index in linux.namespaces. */
   readonly index: number;
 }

@@ -72,7 +72,14 @@ export function planRoot(from: RootIngredients): RootBuilder {
   const place = plan.add(openat(AT_FDCWD, rootfs, O_PATH | O_DIRECTORY));
   plan.add(moveMount(root, place));
   plan.add(close(place));
-  return { ...from, root, inRoot: new InRoot(root), proc: undefined, readonlyLater: [], checks: [] };
+  return {
+    ...from,
+    root,
+    inRoot: new InRoot(root, (path) => from.host.linkAt(`${rootfs}/${path}`)),
+    proc: undefined,
+    readonlyLater: [],
+    checks: [],
+  };
 }
 
 /** Enters the root and lets the host's file systems go. */

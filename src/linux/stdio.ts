@@ -1,7 +1,7 @@
 // Standard streams that are the host's /dev/null become the container's: through the host's, root in the container could
 // change the mode and owner of the device file that the whole host uses. null(4).
 
-import { AT_EMPTY_PATH, AT_FDCWD, O_NOCTTY, O_NONBLOCK, O_RDWR, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, O_NOCTTY, O_RDWR, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
 import {
   S_IFCHR,
   S_IFMT,
@@ -19,7 +19,7 @@ import { type Answers, Out, type Plan } from "./plan.ts";
 export function planNullStdio(plan: Plan, streams: readonly number[]): (answers: Answers) => void {
   if (streams.length === 0) return () => {};
   const statx = new Out(STATX_SIZE);
-  const open = openat2(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY | O_NONBLOCK, RESOLVE_NO_SYMLINKS);
+  const open = openat2(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY, RESOLVE_NO_SYMLINKS);
   plan.at("standard streams").unless("ENOENT", open, (fd) => {
     plan.add(syscall("statx", fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, statx));
     for (const stream of streams) plan.add(syscall("dup3", fd, stream, 0));

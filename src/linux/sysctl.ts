@@ -1,7 +1,6 @@
 // linux.sysctl: kernel parameters of the container's namespaces, written through a procfs that tsrun mounted itself, below
 // which nothing else can be mounted or linked to (CVE-2025-52881). runtime-spec config-linux.md#sysctl; proc_sys(5).
 
-import { readlinkSync } from "node:fs";
 import { O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV } from "./abi/fcntl.ts";
 import { close, openat2, syscall } from "./calls.ts";
 import { ConfigError } from "./errors.ts";
@@ -40,6 +39,5 @@ export function sysctlPath(key: string): string {
 function checkNetworkIsNotTheHosts(field: string, key: string, { joined }: Namespaces): void {
   const network = joined.find(({ type }) => type === "network");
   if (network === undefined || !sysctlPath(key).startsWith("net/")) return;
-  if (readlinkSync("/proc/self/ns/net") === readlinkSync(`/proc/self/fd/${network.fd}`))
-    throw new ConfigError(field, "the network namespace is the host's");
+  if (network.isTheHosts) throw new ConfigError(field, "the network namespace is the host's");
 }

@@ -126,7 +126,7 @@ describe("limits and switches", () => {
     const { execa } = await import("execa");
     const { commandWords } = await import("./harness/runtime.ts");
     const words = [...commandWords(), "--root", box.root, "run", "--bundle", container.bundle, container.id];
-    const result = await execa("sh", ["-c", 'ulimit -Sn 333; exec "$@"', "sh", ...words], {
+    const result = await execa("sh", ["-c", 'ulimit -Sn 333; "$@"; exit $?', "sh", ...words], {
       env: { TSRUN_TEST: box.word },
     });
     expect(result.stdout.split("\n")[0]).toBe("333");

@@ -161,7 +161,7 @@ describe("NOTIFY_SOCKET", () => {
       const { pid } = await container.state();
       for (const text of ["STATUS=ignored\n", "READY=1\n"]) sendDatagram(`/proc/${pid}/root${inside}`, text);
       let received = "";
-      while (!received.includes("MAINPID=")) {
+      while (!received.includes("BARRIER=1")) {
         received += receiveDatagram(socket) ?? "";
         await sleep(10);
       }

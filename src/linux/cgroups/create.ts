@@ -5,11 +5,11 @@
 import { mkdirSync, rmdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { LinuxResources } from "../../spec/config.gen.ts";
-import { ConfigError } from "../errors.ts";
 import { Cgroup } from "./cgroup.ts";
 import { fillCpuset } from "./cpuset.ts";
 import { deviceFilter } from "./device-rules.ts";
 import { writeDevicesV1 } from "./devices-v1.ts";
+import { setDevicesV2 } from "./devices-v2.ts";
 import { CgroupError, errnoOf, failed, isPermission } from "./error.ts";
 import type { CgroupHost } from "./host.ts";
 import { type CgroupDir, cgroupPaths } from "./paths.ts";
@@ -113,17 +113,16 @@ function refuseUsed(path: string): void {
   if (isFrozen(path)) throw new CgroupError(`container's cgroup unexpectedly frozen: ${path}`);
 }
 
-function restrictDevices(cgroup: Cgroup, { resources, rootless }: CgroupRequest): void {
-  const rules = resources?.devices ?? [];
-  const filter = deviceFilter(rules);
-  if (cgroup.mode !== "v2") {
-    const directory = cgroup.directory("devices");
-    // Without root no device node can be made or opened that was not given, so there is nothing to keep from it.
-    if (directory !== undefined || !rootless) writeDevicesV1(directory, filter);
+function restrictDevices(cgroup: Cgroup, { resources, rootless = false }: CgroupRequest): void {
+  const filter = deviceFilter(resources?.devices ?? []);
+  if (cgroup.mode === "v2") {
+    using join = cgroup.open();
+    if (join.directory !== undefined) setDevicesV2(join.directory, filter, rootless);
     return;
   }
-  if (rules.length === 0 || (filter.allowByDefault && filter.exceptions.length === 0)) return;
-  throw new ConfigError("linux.resources.devices", "device rules are not supported on cgroup v2 yet");
+  const directory = cgroup.directory("devices");
+  // Without root no device node can be made or opened that was not given, so there is nothing to keep from it.
+  if (directory !== undefined || !rootless) writeDevicesV1(directory, filter);
 }
 
 /** Children first. They were never used, so nothing keeps them busy. */

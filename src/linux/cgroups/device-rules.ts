@@ -10,7 +10,7 @@ import type { DeviceRule } from "../../spec/config.gen.ts";
 import { ConfigError } from "../errors.ts";
 
 /** A device, or with "*" many, and the accesses that are the exception for it. */
-interface DeviceException {
+export interface DeviceException {
   readonly type: "b" | "c";
   readonly major: number | "*";
   readonly minor: number | "*";
@@ -41,11 +41,12 @@ const ALWAYS: readonly DeviceRule[] = [
 
 /**
  * The filter for a config's rules and the devices that are always allowed. What a rule leaves out means all.
- * @throws ConfigError for a rule that neither kernel filter can express
+ * @throws ConfigError for a rule that neither kernel filter can express, or that is about no device that can be
  */
 export function deviceFilter(rules: readonly DeviceRule[]): DeviceFilter {
   const filter = { allowByDefault: false, exceptions: new Map<string, DeviceException>() };
   for (const [index, rule] of [...rules, ...ALWAYS].entries()) {
+    checkNumbers(rule, fieldOf(index, rules));
     if (isEverything(rule)) {
       filter.allowByDefault = rule.allow;
       filter.exceptions.clear();
@@ -61,6 +62,13 @@ export function deviceFilter(rules: readonly DeviceRule[]): DeviceFilter {
 
 function fieldOf(index: number, rules: readonly DeviceRule[]): string {
   return index < rules.length ? `linux.resources.devices[${index}]` : "linux.resources.devices";
+}
+
+/** The kernel keeps 32 bits of a number, and takes all of them set for a wildcard: a rule for nothing would be for all. */
+function checkNumbers({ major, minor }: DeviceRule, field: string): void {
+  for (const number of [major, minor])
+    if (number !== undefined && number >= 0xffff_ffff)
+      throw new ConfigError(field, `no device has the number ${number}`);
 }
 
 function isEverything(rule: DeviceRule): boolean {

@@ -5,7 +5,8 @@
 import { ConfigError } from "../errors.ts";
 import type { DeviceFilter } from "./device-rules.ts";
 import { failed } from "./error.ts";
-import { readFile, writeLines } from "./write.ts";
+import { inUserNamespace } from "./user-namespace.ts";
+import { writeLines } from "./write.ts";
 
 const FIELD = "linux.resources.devices";
 
@@ -31,9 +32,4 @@ function write(path: string, rules: readonly string[]): void {
   const failure = writeLines(path, rules);
   if (failure === undefined || (failure.code === "EPERM" && inUserNamespace())) return;
   throw failed(`${FIELD}: write ${path} ${JSON.stringify(failure.line)}`, failure.code);
-}
-
-/** The first user namespace maps all ids to themselves: user_namespaces(7). */
-function inUserNamespace(): boolean {
-  return !/^\s*0\s+0\s+4294967295$/.test(readFile("/proc/self/uid_map") ?? "");
 }
