@@ -1,5 +1,6 @@
 // tsrun create: everything up to the program, which `start` lets run. runtime-spec runtime.md#create.
 
+import { describeCall } from "../linux/kernel.ts";
 import { waitForStart } from "../linux/programs.ts";
 import { bringUp } from "./bring-up.ts";
 import type { Context, ExitStatus } from "./command.ts";
@@ -14,8 +15,8 @@ export async function command(context: Context<"create">): Promise<ExitStatus> {
   const request = { ...context, ...flags, id: args[0], onTerminal, detached: true, waitsForStart: true };
   const { container, init, kernel, agent, program, fifos } = await bringUp(request, undo);
   const last = waitForStart(program, fifos);
-  container.update({ phase: "created", lastCalls: last.steps.map(({ field, call }) => `${field}: ${call.name}`) });
-  if (flags.pidFile !== undefined) writePidFile(flags.pidFile, init.pid);
+  container.update({ phase: "created", lastCalls: last.steps.map(({ field, call }) => describeCall(call, field)) });
+  if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));
   kernel.dropPages();
   kernel.send(last);
   // From here on the container lives, whatever becomes of tsrun.

@@ -54,7 +54,7 @@ export async function command(context: Context<"exec">): Promise<ExitStatus> {
   const kernel = new AgentKernel(child);
   kernel.adoptReply();
   const program = prepare(undo, kernel, { container, child, leftOpen, process, config, seccomp, env, onTerminal });
-  using signals = flags.detach ? undefined : catchSignals(proxy);
+  const signals = flags.detach ? undefined : catchSignals(proxy);
   kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, child.pid);
   child.release();

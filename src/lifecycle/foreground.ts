@@ -9,34 +9,23 @@ import { AgentKernel } from "../linux/kernel.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import { Out, Plan } from "../linux/plan.ts";
 import { POLLIN, poll } from "../linux/poll.ts";
-import { isIgnored, SignalPipe, trySignal } from "../linux/signal-pipe.ts";
+import { isIgnored, LAST_SIGNAL, SignalPipe, trySignal } from "../linux/signal-pipe.ts";
 import type { ExitStatus } from "./command.ts";
-import { signalNumber } from "./signals.ts";
 import type { TerminalProxy } from "./terminal-proxy.ts";
 
-/** Left to do what they do: [signal, why]. */
-const KEPT: readonly (readonly [name: string, why: string])[] = [
-  ["KILL", "cannot be caught"],
-  ["STOP", "cannot be caught"],
-  ["CHLD", "says something about children of tsrun's"],
-  ["URG", "says something about sockets of tsrun's, and nothing to a process that did not ask"],
-  ["PIPE", "an answer to what tsrun writes"],
-  ["XFSZ", "an answer to what tsrun writes"],
-  ["ILL", "a mistake of the engine's, which it reports"],
-  ["TRAP", "a mistake of the engine's"],
-  ["BUS", "a mistake of the engine's"],
-  ["FPE", "a mistake of the engine's"],
-  ["SEGV", "a mistake of the engine's"],
-  ["SYS", "a mistake of the engine's"],
-  ["PWR", "how the engine stops its threads"],
+/** Left to do what they do, by number, signal(7). */
+const KEPT: readonly number[] = [
+  ...[9, 19], // KILL, STOP: cannot be caught
+  ...[17, 23], // CHLD, URG: say something about children and sockets of tsrun's
+  ...[13, 25], // PIPE, XFSZ: answers to what tsrun writes
+  ...[4, 5, 7, 8, 11, 31], // ILL, TRAP, BUS, FPE, SEGV, SYS: mistakes of the engine's, which it reports
+  30, // PWR: how the engine stops its threads
+  ...[32, 33], // the C library's own
 ];
-/** Left, too, where tsrun reads from a terminal: in the background that stops it, as it does any program. */
-const KEPT_WITH_TERMINAL = ["TTIN", "TTOU"] as const;
-/** 32 and 33 are the C library's own. */
-const LIBRARYS: readonly number[] = [32, 33];
-const LAST_SIGNAL = 64;
+/** TTIN, TTOU: left, too, where tsrun reads from a terminal. In the background that stops it, as it does any program. */
+const KEPT_WITH_TERMINAL: readonly number[] = [21, 22];
 
-const [SIGHUP, SIGINT, SIGQUIT, SIGTERM] = [1, 2, 3, 15];
+const [SIGHUP, SIGINT, SIGQUIT, SIGTERM] = [1, 2, 3, 15] as const;
 const ENDING: readonly number[] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 const SIGCONT = 18;
 const SIGWINCH = 28;
@@ -46,11 +35,12 @@ const SIGWINCH = 28;
  * and leave the container; until tsrun ends, lest one cut the removal short.
  */
 export function catchSignals(proxy?: TerminalProxy): SignalPipe {
-  const kept = [...KEPT.map(([name]) => name), ...(proxy === undefined ? [] : KEPT_WITH_TERMINAL)].map(signalNumber);
+  const kept = proxy === undefined ? [...KEPT] : [...KEPT, ...KEPT_WITH_TERMINAL];
   // nohup(1): tsrun's caller wants a hang-up to be nobody's end.
   if (isIgnored(SIGHUP)) kept.push(SIGHUP);
-  const caught = Array.from({ length: LAST_SIGNAL }, (_, i) => i + 1);
-  return new SignalPipe(caught.filter((signal) => !kept.includes(signal) && !LIBRARYS.includes(signal)));
+  const caught = [];
+  for (let signal = 1; signal <= LAST_SIGNAL; signal++) if (!kept.includes(signal)) caught.push(signal);
+  return new SignalPipe(caught);
 }
 
 /**

@@ -27,7 +27,12 @@ export class SyscallError extends Error {
 }
 
 function describeFailure(call: Call, errno: number, field: string): string {
-  const text = `${call.name}(${subject(call)}): ${errnoName(errno)} (${errnoText(errno)})`;
+  return `${describeCall(call, field)}: ${errnoName(errno)} (${errnoText(errno)})`;
+}
+
+/** A call in an error: the config field that it comes from, its name and what tells it from others of that name. */
+export function describeCall(call: Call, field: string): string {
+  const text = `${call.name}(${subject(call)})`;
   return field === "" ? text : `${field}: ${text}`;
 }
 

@@ -4,9 +4,8 @@
 // them unblocked. SA_RESTART, so that no other blocking call of tsrun's has to know; ppoll(2) is interrupted all the same.
 
 import { hostArchitecture, syscallNumber } from "./abi/syscalls.ts";
-import { machineCode } from "./agent/assembly.ts";
 import { close, read, write } from "./agent/descriptors.ts";
-import { syscall } from "./libc.ts";
+import { type Memory, memory, syscall } from "./libc.ts";
 import { call } from "./local.ts";
 import { pipe, stopBlocking } from "./pipe.ts";
 import { HANDLERS } from "./signal-handler.ts";
@@ -18,30 +17,36 @@ const PROT_EXEC = 4;
 const MAP_PRIVATE = 0x02;
 const MAP_ANONYMOUS = 0x20;
 
+/** Signals are 1 to this. */
+export const LAST_SIGNAL = 64;
+const SIG_IGN = 1;
 const SA_RESTORER = 0x0400_0000;
 const SA_RESTART = 0x1000_0000;
 /** `struct sigaction` of the kernel: u64 handler, flags, restorer, mask. */
-const SIGACTION_WORDS = 4;
+const SIGACTION_SIZE = 32;
 const MASK_SIZE = 8;
-const ALL_SIGNALS = 0xffff_ffff_ffff_ffffn;
-const SIG_IGN = 1n;
 
 /** Catches signals until it is disposed of, which gives them back to what they did before. */
 export class SignalPipe implements Disposable {
   /** Readable when signals have come. */
   readonly fd: number;
   readonly #write: number;
-  readonly #before = new Map<number, BigUint64Array<ArrayBuffer>>();
+  /** A `struct sigaction` for each signal: what it did before. */
+  readonly #before: Memory = memory(SIGACTION_SIZE * (LAST_SIGNAL + 1));
+  readonly #caught: number[] = [];
 
   /** Catches these signals, by number. SyscallError where the kernel refuses: SIGKILL, SIGSTOP, no executable memory. */
-  constructor(signals: Iterable<number>) {
+  constructor(signals: readonly number[]) {
     [this.fd, this.#write] = pipe();
     using undo = new DisposableStack();
     undo.use(this);
     stopBlocking(this.fd);
     const action = this.#action();
     stopBlocking(this.#write);
-    for (const signal of signals) this.#before.set(signal, exchange(signal, action));
+    for (const signal of signals) {
+      exchange(signal, action, this.#before.address + SIGACTION_SIZE * signal);
+      this.#caught.push(signal);
+    }
     undo.move();
   }
 
@@ -53,30 +58,35 @@ export class SignalPipe implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const [signal, before] of this.#before) exchange(signal, before);
-    this.#before.clear();
+    for (const signal of this.#caught.splice(0)) exchange(signal, this.#before.address + SIGACTION_SIZE * signal, 0);
     close(this.fd);
     close(this.#write);
   }
 
-  #action(): BigUint64Array<ArrayBuffer> {
-    const { handler, restorer } = HANDLERS[hostArchitecture()];
-    const code = machineCode(handler(this.#write));
-    const address = executable(new Uint8Array([...code, ...machineCode(restorer)]), [this.fd, this.#write]);
-    return BigUint64Array.of(
-      BigInt(address),
-      BigInt(SA_RESTART + SA_RESTORER),
-      BigInt(address + code.length),
-      ALL_SIGNALS,
-    );
+  #action(): Uint8Array {
+    const { code, restorer } = HANDLERS[hostArchitecture()];
+    const address = executable(code(this.#write), this.fd, this.#write);
+    const action = sigaction(address, SA_RESTART + SA_RESTORER);
+    const view = new DataView(action.buffer);
+    view.setBigUint64(16, BigInt(address + restorer), true);
+    action.fill(0xff, SIGACTION_SIZE - MASK_SIZE); // one at a time
+    return action;
   }
+}
+
+function sigaction(handler: number, flags: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(SIGACTION_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(handler), true);
+  view.setUint32(8, flags, true);
+  return bytes;
 }
 
 /**
  * The address of a page that holds the code. It comes there through a pipe, which is empty again then. The page stays: a
  * thread could be in it whenever it is taken away.
  */
-function executable(code: Uint8Array, [from, to]: readonly [number, number]): number {
+function executable(code: Uint8Array, from: number, to: number): number {
   const flags = MAP_PRIVATE | MAP_ANONYMOUS;
   const address = call("signals", "mmap", 0, PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
   write(to, code);
@@ -85,31 +95,26 @@ function executable(code: Uint8Array, [from, to]: readonly [number, number]): nu
   return address;
 }
 
-/** Sets what a signal does; what it did before. */
-function exchange(signal: number, action: BigUint64Array<ArrayBuffer>): BigUint64Array<ArrayBuffer> {
-  const before = new BigUint64Array(SIGACTION_WORDS);
-  call("signals", "rt_sigaction", signal, bytesOf(action), bytesOf(before), MASK_SIZE);
-  return before;
-}
-
-function bytesOf(words: BigUint64Array<ArrayBuffer>): Uint8Array {
-  return new Uint8Array(words.buffer);
+/** Sets what a signal does, and stores what it did before; 0 for either: not. */
+function exchange(signal: number, action: Uint8Array | number, before: Uint8Array | number): void {
+  call("signals", "rt_sigaction", signal, action, before, MASK_SIZE);
 }
 
 /** Whether the caller wants a signal ignored. */
 export function isIgnored(signal: number): boolean {
-  const now = new BigUint64Array(SIGACTION_WORDS);
-  call("signals", "rt_sigaction", signal, 0, bytesOf(now), MASK_SIZE);
-  return now[0] === SIG_IGN;
+  const now = new Uint8Array(SIGACTION_SIZE);
+  exchange(signal, 0, now);
+  return now[0] === SIG_IGN && now.subarray(1, 8).every((byte) => byte === 0);
 }
 
 /** Runs something with a signal ignored. */
 export function ignoring(signal: number, action: () => void): void {
-  const before = exchange(signal, BigUint64Array.of(SIG_IGN, 0n, 0n, 0n));
+  const before = new Uint8Array(SIGACTION_SIZE);
+  exchange(signal, sigaction(SIG_IGN, 0), before);
   try {
     action();
   } finally {
-    exchange(signal, before);
+    exchange(signal, before, 0);
   }
 }
 

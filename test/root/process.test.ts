@@ -1,11 +1,11 @@
 // The process that a container runs: identity, capabilities, limits, environment, directory, program lookup
 // (config.md "Process", "POSIX process", "Linux Process").
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { type Json, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
-import { except, needs } from "./harness/needs.ts";
+import { except, type Missing, needs } from "./harness/needs.ts";
 import { outputOf, refusalOf } from "./harness/run.ts";
 
 const status = (field: string) => `grep ^${field}: /proc/self/status | tr -s ' \\t' ' '`;
@@ -251,6 +251,12 @@ describe("the program", () => {
   }
 });
 
+/** With CONFIG_RT_GROUP_SCHED a new v1 cpu cgroup has a real-time budget of nothing: sched(7). */
+function realTimeBudget(): Missing {
+  const grouped = existsSync("/sys/fs/cgroup/cpu/cpu.rt_runtime_us");
+  return grouped ? "this kernel gives a new cgroup no real-time budget (CONFIG_RT_GROUP_SCHED)" : undefined;
+}
+
 describe("scheduling", () => {
   const old = except({ runc: "1.1 predates the field", crun: "1.8 ignores the field" });
 
@@ -260,7 +266,7 @@ describe("scheduling", () => {
     expect(output).toBe("5 3\n");
   });
 
-  needs(old)("scheduler: SCHED_FIFO with a priority", async ({ box }) => {
+  needs(old, realTimeBudget())("scheduler: SCHED_FIFO with a priority", async ({ box }) => {
     const scheduler = { policy: "SCHED_FIFO", priority: 10 };
     const output = await outputOf(box, sh("cut -d' ' -f40,41 /proc/self/stat"), process_({ scheduler }));
     expect(output).toBe("10 1\n");

@@ -58,21 +58,21 @@ export function run(program: Uint8Array, { type, access, major, minor }: Access)
   }
 }
 
-const PRINTED: Readonly<Record<number, (i: Decoded, to: number) => string>> = {
-  5: (_, to) => `goto ${to}`,
-  70: ({ dst, immediate }, to) => `if w${dst} & 0x${immediate.toString(16)} goto ${to}`,
-  84: ({ dst, immediate }) => `w${dst} &= 0x${immediate.toString(16)}`,
-  86: ({ dst, immediate }, to) => `if w${dst} != ${immediate} goto ${to}`,
-  97: ({ dst, src, offset }) => `r${dst} = *(u32 *)(r${src} + ${offset})`,
+const PRINTED: Readonly<Record<number, (i: Decoded) => string>> = {
+  5: ({ offset }) => `goto pc+${offset}`,
+  70: ({ dst, immediate, offset }) => `if w${dst} & 0x${immediate.toString(16)} goto pc+${offset}`,
+  84: ({ dst, immediate }) => `w${dst} &= ${immediate}`,
+  86: ({ dst, immediate, offset }) => `if w${dst} != 0x${immediate.toString(16)} goto pc+${offset}`,
+  97: ({ dst, src, offset }) => `r${dst} = *(u32 *)(r${src} +${offset})`,
   116: ({ dst, immediate }) => `w${dst} >>= ${immediate}`,
   149: () => "exit",
   180: ({ dst, immediate }) => `w${dst} = ${immediate}`,
 };
 
-/** One line an instruction, much as the kernel's verifier prints them; jumps name the line that they go to. */
+/** One line an instruction, as the kernel's verifier prints them. */
 export function list(program: Uint8Array): string[] {
   return decode(program).map((each, i) => {
-    const text = PRINTED[each.code]?.(each, i + 1 + each.offset) ?? `unknown 0x${each.code.toString(16)}`;
-    return `${String(i).padStart(2)}: ${text}`;
+    const code = each.code.toString(16).padStart(2, "0");
+    return `${i}: (${code}) ${PRINTED[each.code]?.(each) ?? "unknown"}`;
   });
 }

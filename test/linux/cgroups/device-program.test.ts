@@ -24,29 +24,161 @@ function answer(filter: DeviceFilter, { type, access, major, minor }: Asked): bo
   return run(assemble(deviceProgram(filter)), { type: TYPES[type], access, major, minor }) === 1;
 }
 
-/** What security/device_cgroup.c answers of a v1 cgroup with these exceptions. */
-function v1Allows({ allowByDefault, exceptions }: DeviceFilter, { type, major, minor, access }: Asked): boolean {
-  const named = exceptions.filter(
-    (each) => each.type === type && [each.major, "*"].includes(major) === false
-      ? each.type === type && each.major === "*" && (each.minor === "*" || each.minor === minor)
-      : each.type === type && (each.minor === "*" || each.minor === minor),
-  );
-  return allowByDefault
-    ? !named.some((each) => (bits(each.access) & access) !== 0)
-    : named.some((each) => (bits(each.access) & access) === access);
+function names(exception: DeviceException, { type, major, minor }: Asked): boolean {
+  const matches = (wanted: number | "*", number: number) => wanted === "*" || wanted === number;
+  return exception.type === type && matches(exception.major, major) && matches(exception.minor, minor);
 }
 
-/** A v1 cgroup that the rules are written to one by one, as the last rule that names a device wants it. */
-function specAllows(rules: readonly DeviceRule[], { type, major, minor, access }: Asked): boolean {
-  const letters = (["r", "w", "m"] as const).filter((letter) => (BITS[letter] & access) !== 0);
-  return letters.every((letter) => {
-    const last = rules.findLast(
-      (rule) =>
-        (rule.type === undefined || rule.type === "a" || rule.type === type) &&
-        (rule.major === undefined || rule.major === major) &&
-        (rule.minor === undefined || rule.minor === minor) &&
-        (rule.access ?? "rwm").includes(letter),
-    );
-    return last?.allow ?? false;
-  });
+/** What the v1 controller answers (security/device_cgroup.c: match_exception, match_exception_partial). */
+function v1Allows({ allowByDefault, exceptions }: DeviceFilter, asked: Asked): boolean {
+  const named = exceptions.filter((each) => names(each, asked)).map(({ access }) => bits(access));
+  if (allowByDefault) return !named.some((denied) => (denied & asked.access) !== 0);
+  return named.some((granted) => (asked.access & ~granted) === 0);
 }
+
+/** The specification read plainly: of each access, the last rule that names it and the device. */
+function specAllows(rules: readonly DeviceRule[], { type, major, minor, access }: Asked): boolean {
+  const letters = [..."rwm"].filter((letter) => (bits(letter) & access) !== 0);
+  const named = (rule: DeviceRule, letter: string) =>
+    (rule.type === undefined || rule.type === "a" || rule.type === type) &&
+    (rule.major === undefined || rule.major === major) &&
+    (rule.minor === undefined || rule.minor === minor) &&
+    (rule.access ?? "rwm").includes(letter);
+  return letters.every((letter) => rules.findLast((rule) => named(rule, letter))?.allow ?? false);
+}
+
+const ACCESSES = ["r", "w", "m", "rw", "rm", "wm", "rwm"] as const;
+
+/** Every question about a few devices: those that the rules of these tests name, and their neighbours. */
+const QUESTIONS: readonly Asked[] = (["b", "c"] as const).flatMap((type) =>
+  [7, 8, 9].flatMap((major) =>
+    [0, 1, 2].flatMap((minor) => ACCESSES.map((access) => ({ type, major, minor, access: bits(access) }))),
+  ),
+);
+
+const anyException: fc.Arbitrary<DeviceException> = fc.record({
+  type: fc.constantFrom("b", "c"),
+  major: fc.constantFrom("*", 7, 8),
+  minor: fc.constantFrom("*", 0, 1),
+  access: fc.constantFrom(...ACCESSES),
+});
+
+const anyRule: fc.Arbitrary<DeviceRule> = fc.record(
+  {
+    allow: fc.boolean(),
+    type: fc.constantFrom("a", "b", "c"),
+    major: fc.constantFrom(7, 8),
+    minor: fc.constantFrom(0, 1),
+    access: fc.constantFrom(...ACCESSES),
+  },
+  { requiredKeys: ["allow"] },
+);
+
+describe("deviceProgram", () => {
+  it("answers as the v1 controller does, for any filter and any accesses at once", () => {
+    const filter = fc.record({ allowByDefault: fc.boolean(), exceptions: fc.array(anyException, { maxLength: 6 }) });
+    fc.assert(
+      fc.property(filter, (each) => {
+        for (const asked of QUESTIONS) expect(answer(each, asked)).toBe(v1Allows(each, asked));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("answers for any rules that are accepted what the last rule that names a device says, and never more", () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(fc.array(anyRule, { maxLength: 5 }), (rules) => {
+        let filter: DeviceFilter;
+        try {
+          filter = deviceFilter(rules);
+        } catch {
+          return;
+        }
+        accepted++;
+        // Every container may make any node.
+        const questions = QUESTIONS.map((asked) => ({ ...asked, access: asked.access & bits("rw") }));
+        for (const asked of questions.filter(({ access }) => access !== 0)) {
+          const allowed = answer(filter, asked);
+          if (asked.access === bits("rw")) expect(!allowed || specAllows(rules, asked)).toBe(true);
+          else expect(allowed).toBe(specAllows(rules, asked));
+        }
+      }),
+      { numRuns: 500 },
+    );
+    expect(accepted).toBeGreaterThan(150);
+  });
+
+  it("tells numbers apart in all their bits", () => {
+    const filter: DeviceFilter = {
+      allowByDefault: false,
+      exceptions: [{ type: "c", major: 0x8000_0001, minor: 0xffff_fffe, access: "r" }],
+    };
+    const asked = { type: "c", major: 0x8000_0001, minor: 0xffff_fffe, access: bits("r") } as const;
+    expect(answer(filter, asked)).toBe(true);
+    expect(answer(filter, { ...asked, major: 1 })).toBe(false);
+    expect(answer(filter, { ...asked, minor: 0x7fff_fffe })).toBe(false);
+  });
+
+  it("does not grant an access that no kernel has yet by a rule for others", () => {
+    const exceptions: DeviceException[] = [{ type: "c", major: 8, minor: "*", access: "rw" }];
+    const asked = { type: "c", major: 8, minor: 0 } as const;
+    expect(answer({ allowByDefault: false, exceptions }, { ...asked, access: 8 | bits("r") })).toBe(false);
+    expect(answer({ allowByDefault: false, exceptions }, { ...asked, access: bits("r") })).toBe(true);
+  });
+
+  it("is a block of tests for each exception", () => {
+    const exceptions: DeviceException[] = [
+      { type: "c", major: 1, minor: 3, access: "rwm" },
+      { type: "b", major: 8, minor: "*", access: "r" },
+    ];
+    const program = (allowByDefault: boolean) => list(assemble(deviceProgram({ allowByDefault, exceptions })));
+    expect(program(false)).toMatchInlineSnapshot(`
+      [
+        "0: (61) r2 = *(u32 *)(r1 +0)",
+        "1: (54) w2 &= 65535",
+        "2: (61) r3 = *(u32 *)(r1 +0)",
+        "3: (74) w3 >>= 16",
+        "4: (61) r4 = *(u32 *)(r1 +4)",
+        "5: (61) r5 = *(u32 *)(r1 +8)",
+        "6: (56) if w2 != 0x2 goto pc+4",
+        "7: (56) if w4 != 0x1 goto pc+3",
+        "8: (56) if w5 != 0x3 goto pc+2",
+        "9: (b4) w0 = 1",
+        "10: (95) exit",
+        "11: (56) if w2 != 0x1 goto pc+4",
+        "12: (46) if w3 & 0xfffd goto pc+3",
+        "13: (56) if w4 != 0x8 goto pc+2",
+        "14: (b4) w0 = 1",
+        "15: (95) exit",
+        "16: (b4) w0 = 0",
+        "17: (95) exit",
+      ]
+    `);
+    expect(program(true)).toMatchInlineSnapshot(`
+      [
+        "0: (61) r2 = *(u32 *)(r1 +0)",
+        "1: (54) w2 &= 65535",
+        "2: (61) r3 = *(u32 *)(r1 +0)",
+        "3: (74) w3 >>= 16",
+        "4: (61) r4 = *(u32 *)(r1 +4)",
+        "5: (61) r5 = *(u32 *)(r1 +8)",
+        "6: (56) if w2 != 0x2 goto pc+6",
+        "7: (46) if w3 & 0x7 goto pc+1",
+        "8: (05) goto pc+4",
+        "9: (56) if w4 != 0x1 goto pc+3",
+        "10: (56) if w5 != 0x3 goto pc+2",
+        "11: (b4) w0 = 0",
+        "12: (95) exit",
+        "13: (56) if w2 != 0x1 goto pc+5",
+        "14: (46) if w3 & 0x2 goto pc+1",
+        "15: (05) goto pc+3",
+        "16: (56) if w4 != 0x8 goto pc+2",
+        "17: (b4) w0 = 0",
+        "18: (95) exit",
+        "19: (b4) w0 = 1",
+        "20: (95) exit",
+      ]
+    `);
+  });
+});

@@ -93,6 +93,14 @@ describe("deviceFilter", () => {
     );
   });
 
+  it.each<Partial<DeviceRule>>([{ major: 0xffff_ffff }, { minor: 0xffff_ffff }, { major: 2n ** 64n - 1n }])(
+    "refuses a number that the kernel would take for a wildcard, or cut off: %s",
+    (numbers) => {
+      const rules: DeviceRule[] = [DENY_ALL, { allow: true, type: "c", major: 1, minor: 3, ...numbers }];
+      expect(() => deviceFilter(rules)).toThrow(/^linux.resources.devices\[1\]: no device has the number \d+$/);
+    },
+  );
+
   it("means by type a with a number that number of both types, not everything", () => {
     const filter = deviceFilter([DENY_ALL, { allow: true, type: "a", major: 10, access: "r" }]);
     expect(filter.allowByDefault).toBe(false);
