@@ -10,6 +10,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { _, Ajv, type CodeKeywordDefinition, type KeywordCxt } from "ajv";
 import standalone from "ajv/dist/standalone/index.js";
 import { compile } from "json-schema-to-typescript";
+import { imageSource } from "../src/linux/agent/image-source.ts";
 
 type Node = { [key: string]: unknown };
 
@@ -178,6 +179,7 @@ async function outputs(): Promise<Map<string, string>> {
     ["src/spec/state.gen.ts", await types(bundle(schemas, "state"), "State")],
     ["src/spec/features.gen.ts", await types(bundle(schemas, "features"), "Features")],
     ["src/spec/validate-config.gen.ts", validators(bundle(schemas, "config"))],
+    ["src/linux/agent/image.gen.ts", imageSource()],
   ]);
 }
 

@@ -3,8 +3,7 @@
 // What is made on the way is on one stack, and is unmade from its top when anything fails. A tsrun that is killed leaves
 // what `delete --force` finds, by the state that is written first; the agent and init die with their sockets.
 
-import { constants, copyFileSync, lstatSync } from "node:fs";
-import { resolve } from "node:path";
+import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../linux/abi/fcntl.ts";
 import { Agent, socketpair } from "../linux/agent/agent.ts";
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
 import { Cgroup, type CgroupRecord } from "../linux/cgroups/cgroup.ts";
@@ -12,16 +11,20 @@ import { createCgroup } from "../linux/cgroups/create.ts";
 import { type CgroupHost, cgroupHost } from "../linux/cgroups/host.ts";
 import { cgroupPaths } from "../linux/cgroups/paths.ts";
 import { ConfigError } from "../linux/errors.ts";
+import { linkStatusOf } from "../linux/file-status.ts";
+import { writeText } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
 import { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
+import { absolute, resolveFrom } from "../linux/paths.ts";
 import { Plan } from "../linux/plan.ts";
 import { launch, type Program, type SeccompFilter, type StartFifos, setUp } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
 import type { Config, Process } from "../spec/config.gen.ts";
-import { loadConfig } from "../spec/load.ts";
+import { parseConfig } from "../spec/load.ts";
+import { readText } from "../spec/read.ts";
 import { SPEC_VERSION } from "../spec/version.ts";
 import type { Globals } from "./command.ts";
 import { checkConsole } from "./console.ts";
@@ -34,6 +37,7 @@ import { openNamespaces } from "./open-namespaces.ts";
 import { processStat } from "./process-identity.ts";
 import { descriptorTaker, finishProcess, setgroupsDenied } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
+import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
 import { chownStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 
@@ -71,12 +75,14 @@ export interface Newborn {
 
 /** Makes everything but the program run. Disposing of `undo` unmakes it. */
 export async function bringUp(request: Request, undo: DisposableStack): Promise<Newborn> {
-  const bundle = resolve(request.bundle);
+  const bundle = absolute(request.bundle);
   const file = request.config ?? `${bundle}/config.json`;
   const notify = managed() ? await import("./notify-create.ts") : undefined;
-  const config = notify === undefined ? loadConfig(file) : notify.withNotify(loadConfig(file), request);
+  const text = readText(file, SPEC_FILES);
+  const given = parseConfig(text, file);
+  const config = notify === undefined ? given : notify.withNotify(given, request);
   const { linux } = config;
-  const rootfs = resolve(bundle, config.root.path);
+  const rootfs = resolveFrom(bundle, config.root.path);
   checkRequest(request, config, rootfs);
   const descriptors = undo.use(new Descriptors());
   const namespaces = openNamespaces(config.linux, descriptors);
@@ -91,7 +97,7 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
   const cgroups = cgroupRecord(host, request, config);
   container.update(firstState(request, config, { bundle, rootfs, cgroups }));
-  copyFileSync(file, container.configPath);
+  writeText(container.configPath, text, 0o600); // what was checked, whatever the file is by now
   notify?.prepareNotify(container.directory);
   const cgroup = undo.adopt(makeCgroup(host, request, config), (made) => {
     made.killAll();
@@ -143,9 +149,9 @@ function checkRequest(request: Request, config: Config, rootfs: string): void {
   checkConsole(config.process?.terminal === true, request.detached, request.consoleSocket);
   if (request.cgroupManager === "systemd")
     throw new ConfigError("--systemd-cgroup", "the systemd cgroup driver is not supported yet");
-  const stats = lstatSync(rootfs, { throwIfNoEntry: false });
-  if (stats === undefined) throw new ConfigError("root.path", `${rootfs}: no such file or directory`);
-  if (!stats.isDirectory()) throw new ConfigError("root.path", `${rootfs}: not a directory`);
+  const status = linkStatusOf(rootfs);
+  if (status === undefined) throw new ConfigError("root.path", `${rootfs}: no such file or directory`);
+  if (status.kind !== "directory") throw new ConfigError("root.path", `${rootfs}: not a directory`);
 }
 
 /** Where the cgroups will be, known before they are made so that a tsrun killed in between leaves none unknown. */
@@ -208,9 +214,9 @@ function firstState(request: Request, config: Config, { bundle, rootfs, cgroups 
 function makeFifos(container: Container, descriptors: Descriptors): StartFifos {
   mkfifo(container.fifoPath, 0o600);
   mkfifo(container.failurePath, 0o600);
-  descriptors.open(container.failurePath, constants.O_RDONLY | constants.O_NONBLOCK); // lets the writer open
-  const failure = descriptors.open(container.failurePath, constants.O_WRONLY);
-  return { gate: descriptors.open(container.fifoPath, constants.O_RDWR), failure };
+  descriptors.open(container.failurePath, O_RDONLY | O_NONBLOCK); // lets the writer open
+  const failure = descriptors.open(container.failurePath, O_WRONLY);
+  return { gate: descriptors.open(container.fifoPath, O_RDWR), failure };
 }
 
 interface Spawning {

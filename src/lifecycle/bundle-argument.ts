@@ -6,8 +6,8 @@
 //
 // Everything else is an id. An id with a slash is refused where ids are checked: see container-id.ts.
 
-import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { exists } from "../linux/file-status.ts";
+import { absolute, basename } from "../linux/paths.ts";
 
 /** A container by id, and where its bundle is if the caller said so by its path. */
 export interface Named {
@@ -18,7 +18,7 @@ export interface Named {
 
 /** Applies the rule to the argument that names a container. */
 export function nameOf(argument: string, bundleGiven: boolean): Named {
-  if (bundleGiven || !argument.includes("/") || !existsSync(join(argument, "config.json"))) return { id: argument };
-  const bundle = resolve(argument);
+  if (bundleGiven || !argument.includes("/") || !exists(`${argument}/config.json`)) return { id: argument };
+  const bundle = absolute(argument);
   return { id: basename(bundle), bundle };
 }

@@ -1,21 +1,16 @@
 // A container as `state` and `list` show it: the specification's state (runtime.md, "State") with the members that runc
 // adds, in runc's order. CRI-O decodes `created` as a time and Buildah knows no status but the specification's.
 
-import type { Container, Status } from "./container.ts";
+import type { State as SpecState } from "../spec/state.gen.ts";
+import type { Container } from "./container.ts";
 import type { State } from "./state-file.ts";
 
 /** What is shown of a container. */
-export interface ContainerView {
-  readonly ociVersion: string;
-  readonly id: string;
+export interface ContainerView extends Readonly<SpecState> {
   /** 0 when stopped. */
   readonly pid: number;
-  readonly status: Status;
-  readonly bundle: string;
   readonly rootfs: string;
   readonly created: string;
-  /** Left out when there are none. */
-  readonly annotations?: Readonly<Record<string, string>>;
   readonly owner: string;
 }
 

@@ -10,7 +10,9 @@
 // emptied: so that an id is either taken by something whole or free, whenever the remover may be killed.
 // The directory is 0711, as runc's: init, which may be another user by then, must reach the fifo.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { list, makeDirectories, makeDirectory, removeTree } from "../linux/directories.ts";
+import { exists } from "../linux/file-status.ts";
+import { chmod, rename } from "../linux/files.ts";
 import { validId } from "./container-id.ts";
 import { isLockedByAnother, Lock } from "./lock.ts";
 import { isErrno } from "./output.ts";
@@ -48,12 +50,12 @@ export class Container implements Disposable {
     const container = new Container(root, id);
     makeRoot(root);
     try {
-      mkdirSync(container.directory, { mode: 0o711 });
+      makeDirectory(container.directory, 0o711);
     } catch (error) {
       if (isErrno(error, "EEXIST")) throw new UsageError(`container with given ID already exists: ${id}`);
       throw error;
     }
-    chmodSync(container.directory, 0o711); // whatever the umask
+    chmod(container.directory, 0o711); // whatever the umask
     container.#lock = lockNew(container.directory, id);
     return container;
   }
@@ -78,8 +80,8 @@ export class Container implements Disposable {
    */
   static removeLeftovers(root: string, id: string): boolean {
     const container = new Container(root, id);
-    const tomb = existsSync(container.#tomb);
-    if (tomb) rmSync(container.#tomb, { recursive: true, force: true });
+    const tomb = exists(container.#tomb);
+    if (tomb) removeTree(container.#tomb);
     try {
       container.#lock = Lock.acquire(container.directory);
     } catch (error) {
@@ -87,16 +89,15 @@ export class Container implements Disposable {
       throw error;
     }
     using _ = container;
-    if (existsSync(container.statePath)) return tomb;
+    if (exists(container.statePath)) return tomb;
     container.remove();
     return true;
   }
 
-  /** The ids under `root`, sorted. Throws the engine's ENOENT when there is no such directory. */
+  /** The ids under `root`, sorted. Throws ENOENT when there is no such directory. */
   static list(root: string): string[] {
-    const entries = readdirSync(root, { withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isDirectory() && !entry.name.endsWith("~"))
+    return list(root)
+      .filter((entry) => entry.isDirectory && !entry.name.endsWith("~"))
       .map((entry) => entry.name)
       .sort();
   }
@@ -146,17 +147,17 @@ export class Container implements Disposable {
     if (this.state.phase === "creating") return alive || isLockedByAnother(this.directory) ? "creating" : "stopped";
     if (!alive) return "stopped";
     if (isPaused(this.state)) return "paused";
-    return existsSync(this.fifoPath) ? "created" : "running";
+    return exists(this.fifoPath) ? "created" : "running";
   }
 
   /** Removes the directory and all in it, and with it the lock. What else the container holds must be gone by now. */
   remove(): void {
     if (this.#lock === undefined) throw new Error(`cannot remove container ${this.id} without its lock`);
-    rmSync(this.#tomb, { recursive: true, force: true }); // of a removal that was killed
-    renameSync(this.directory, this.#tomb);
+    removeTree(this.#tomb); // of a removal that was killed
+    rename(this.directory, this.#tomb);
     this.#lock.forget();
     this.#lock = undefined;
-    rmSync(this.#tomb, { recursive: true, force: true });
+    removeTree(this.#tomb);
   }
 
   /** Takes the lock again, after a long wait. */
@@ -187,7 +188,7 @@ function lockNew(directory: string, id: string): Lock {
 
 /** Makes the directory of all containers. In a user's run-time directory it is sticky, lest a clean-up takes it for litter. */
 function makeRoot(root: string): void {
-  if (mkdirSync(root, { recursive: true, mode: 0o700 }) === undefined) return;
+  if (!makeDirectories(root, 0o700)) return;
   const own = process.env.XDG_RUNTIME_DIR;
-  if (own && root.startsWith(`${own}/`)) chmodSync(root, 0o1700);
+  if (own && root.startsWith(`${own}/`)) chmod(root, 0o1700);
 }

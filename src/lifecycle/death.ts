@@ -1,8 +1,8 @@
 // Waiting for the end of a process that need not be a child of ours. It is over when it is gone or a zombie: whose child it
 // is reads its status. pidfd_open(2) becomes readable then.
 
-import { closeSync } from "node:fs";
 import { ConfigError } from "../linux/errors.ts";
+import { close } from "../linux/files.ts";
 import { call, pidfdOpen } from "../linux/local.ts";
 import { isAlive } from "./process-identity.ts";
 
@@ -24,6 +24,6 @@ export function waitForDeath(pid: number, start: number): void {
     if (call("delete", "ppoll", pollfd, 1, timeout, 0, 0) === 0)
       throw new ConfigError("container", `process ${pid} was killed and does not end`);
   } finally {
-    closeSync(pidfd);
+    close(pidfd);
   }
 }

@@ -1,16 +1,16 @@
 // The descriptors that an agent starts with. tsrun opens what lies on the host; the agent has each under the number that it
 // has here, so that plans can name it.
 
-import { closeSync, openSync } from "node:fs";
+import { close, open } from "../linux/files.ts";
 
 /** Owns descriptors that are handed to an agent; disposing closes tsrun's own. */
 export class Descriptors implements Disposable {
   readonly #opened: number[] = [];
   readonly #lent: number[] = [];
 
-  /** Opens a file for the agent. The engine's own open is close-on-exec; handing on clears that in the agent. */
-  open(path: string, flags: string | number): number {
-    const fd = openSync(path, flags);
+  /** Opens a file for the agent, with open(2)'s flags. It is close-on-exec here; handing on clears that in the agent. */
+  open(path: string, flags: number): number {
+    const fd = open(path, flags);
     this.#opened.push(fd);
     return fd;
   }
@@ -38,7 +38,7 @@ export class Descriptors implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const fd of this.#opened.splice(0)) closeSync(fd);
+    for (const fd of this.#opened.splice(0)) close(fd);
   }
 }
 

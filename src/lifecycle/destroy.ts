@@ -3,9 +3,9 @@
 
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import type { Container } from "./container.ts";
+import { cgroupOf } from "./container-cgroup.ts";
 import { waitForDeath } from "./death.ts";
 import { hookState } from "./hook-points.ts";
-import { cgroupOf } from "./kill.ts";
 import type { Log } from "./log.ts";
 import { SIGKILL } from "./signals.ts";
 

@@ -5,6 +5,7 @@ import type { Capabilities, Config, Process, User } from "../spec/config.gen.ts"
 import { loadConfig, loadProcess } from "../spec/load.ts";
 import type { FlagsOf } from "./command-table.ts";
 import type { Container } from "./container.ts";
+import { SPEC_FILES } from "./spec-files.ts";
 import { UsageError } from "./usage-error.ts";
 
 type Flags = FlagsOf<"exec">;
@@ -18,11 +19,11 @@ export interface ExecProcess {
 /** From --process FILE, or from the words of the command line. */
 export function execProcess(container: Container, flags: Flags, args: readonly string[]): ExecProcess {
   if (flags.process !== undefined) {
-    const config = container.state.confined ? loadConfig(container.configPath) : undefined;
-    return { process: loadProcess(flags.process), config };
+    const config = container.state.confined ? loadConfig(container.configPath, SPEC_FILES) : undefined;
+    return { process: loadProcess(flags.process, SPEC_FILES), config };
   }
   if (args.length === 0) throw new UsageError("process args cannot be empty", { help: "exec" });
-  const config = loadConfig(container.configPath);
+  const config = loadConfig(container.configPath, SPEC_FILES);
   return { process: changed(config.process ?? { cwd: "/", args: [] }, flags, args), config };
 }
 

@@ -1,8 +1,8 @@
 // The options before the command, from their words to what commands are given: --root made absolute, the two ways of
 // naming the cgroup manager and the two of asking for debug lines made one.
 
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { readText } from "../linux/files.ts";
+import { absolute } from "../linux/paths.ts";
 import type { CgroupManager, Globals } from "./command.ts";
 import { GLOBAL_FLAGS } from "./command-table.ts";
 import type { Values } from "./flag.ts";
@@ -15,7 +15,7 @@ type GlobalValues = Values<typeof GLOBAL_FLAGS>;
 /** The log that the options ask for. */
 export function logOf(given: RawValues): Log {
   const values = withDefaults(given, GLOBAL_FLAGS) as GlobalValues;
-  const file = values.log === undefined ? undefined : resolve(values.log);
+  const file = values.log === undefined ? undefined : absolute(values.log);
   return new Log({ file, format: values.logFormat, level: levelOf(values) });
 }
 
@@ -44,7 +44,7 @@ function managerOf(values: GlobalValues): CgroupManager {
 }
 
 function checkedRoot(root: string): string {
-  const path = resolve(root);
+  const path = absolute(root);
   if (path === "/") throw new UsageError("cannot keep state in /: --root must be another directory");
   return path;
 }
@@ -53,13 +53,13 @@ function checkedRoot(root: string): string {
 export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
   const own = env.XDG_RUNTIME_DIR;
   const rootless = process.geteuid?.() !== 0 || (env.USER !== "root" && inUserNamespace());
-  return rootless && own ? `${resolve(own)}/tsrun` : "/run/tsrun";
+  return rootless && own ? `${absolute(own)}/tsrun` : "/run/tsrun";
 }
 
 /** In the first user namespace every id is mapped to itself: user_namespaces(7). */
 function inUserNamespace(): boolean {
   try {
-    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(readText("/proc/self/uid_map"));
   } catch {
     return false;
   }

@@ -1,7 +1,7 @@
 // Where a container's hooks run: runtime-spec config.md#posix-platform-hooks, runtime.md#lifecycle. What they are told is
 // here; how they are run is hooks.ts's.
 
-import { closeSync, readFileSync } from "node:fs";
+import { close, readText } from "../linux/files.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import type { SetUp } from "../linux/programs.ts";
 import type { Config, Hook } from "../spec/config.gen.ts";
@@ -41,7 +41,7 @@ export function createHooks(
       const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs };
       runners.runHooksInside("createContainer", createContainer, seen, inside);
     } finally {
-      closeSync(pidfd);
+      close(pidfd);
     }
   };
   return {
@@ -61,6 +61,6 @@ function any(hooks: readonly Hook[] | undefined): boolean {
 
 /** The pid of a process in the innermost pid namespace that it is in: the last number of NSpid, proc_pid_status(5). */
 export function pidInside(pid: number): number {
-  const line = /^NSpid:.*?(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  const line = /^NSpid:.*?(\d+)$/m.exec(readText(`/proc/${pid}/status`));
   return Number(line?.[1] ?? pid);
 }

@@ -1,8 +1,8 @@
 // The id maps of a new user namespace: user_namespaces(7); runtime-spec config-linux.md#user-namespace-mappings. They are
 // written from outside, by tsrun, before the process in it does anything; each file takes one write.
 
-import { writeFileSync } from "node:fs";
 import { ConfigError } from "../linux/errors.ts";
+import { writeExisting } from "../linux/files.ts";
 import type { IdMapping, Linux } from "../spec/config.gen.ts";
 import { messageOf } from "./message.ts";
 
@@ -15,7 +15,7 @@ export function writeIdMaps(pid: number, { uidMappings = [], gidMappings = [] }:
 function write(file: string, mappings: readonly IdMapping[], field: string): void {
   const lines = mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`);
   try {
-    writeFileSync(file, lines.join(""));
+    writeExisting(file, lines.join(""));
   } catch (error) {
     throw new ConfigError(field, messageOf(error));
   }

@@ -1,7 +1,7 @@
 // tsrun list: all containers under --root, as a table, as JSON or as bare ids. What cannot be loaded is named on stderr and
 // left out: one damaged container must not hide the others.
 
-import { readFileSync } from "node:fs";
+import { readText } from "../linux/files.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { type ContainerView, viewOf } from "./container-view.ts";
@@ -57,7 +57,7 @@ function ownerName(uid: number, known: Map<number, string>): string {
 function users(): [number, string][] {
   let text = "";
   try {
-    text = readFileSync("/etc/passwd", "utf8");
+    text = readText("/etc/passwd");
   } catch {
     // A host without users still has containers.
   }

@@ -13,7 +13,7 @@
 //
 // A holder in another pid namespace cannot be seen from here and counts as alive.
 
-import { readlinkSync, symlinkSync, unlinkSync } from "node:fs";
+import { readLink, symlink, unlink } from "../linux/files.ts";
 import { isErrno, sleep } from "./output.ts";
 import { isAlive, processStat } from "./process-identity.ts";
 import { UsageError } from "./usage-error.ts";
@@ -39,7 +39,7 @@ export class Lock implements Disposable {
 
   /**
    * Takes the lock in `directory`, waiting for its holder. Throws UsageError when it was held for all of `patience`
-   * milliseconds, and the engine's ENOENT when the directory is not there, or is gone when the wait ends.
+   * milliseconds, and ENOENT when the directory is not there, or is gone when the wait ends.
    */
   static acquire(directory: string, patience = PATIENCE): Lock {
     const me = self();
@@ -56,11 +56,7 @@ export class Lock implements Disposable {
   release(): void {
     if (!this.#held) return;
     this.forget();
-    try {
-      unlinkSync(`${this.#directory}/lock`);
-    } catch (error) {
-      if (!isErrno(error, "ENOENT")) throw error;
-    }
+    unlink(`${this.#directory}/lock`);
   }
 
   /**
@@ -117,7 +113,8 @@ function self(): string {
 }
 
 function pidNamespace(): string {
-  return readlinkSync("/proc/self/ns/pid").replace(/\D/g, "");
+  const link = readLink("/proc/self/ns/pid"); // pid:[4026531836]
+  return link.slice(link.indexOf("[") + 1, -1);
 }
 
 /** Whether a link's process is known to be dead. */
@@ -129,7 +126,7 @@ function isDead(owner: string): boolean {
 /** Makes a symbolic link; false when there is one. */
 function link(to: string, path: string): boolean {
   try {
-    symlinkSync(to, path);
+    symlink(to, path);
     return true;
   } catch (error) {
     if (isErrno(error, "EEXIST")) return false;
@@ -140,7 +137,7 @@ function link(to: string, path: string): boolean {
 /** What a symbolic link holds; undefined when there is none. */
 function target(path: string): string | undefined {
   try {
-    return readlinkSync(path);
+    return readLink(path);
   } catch (error) {
     if (isErrno(error, "ENOENT")) return undefined;
     throw error;

@@ -5,7 +5,7 @@
 // With --log the line goes to that file and the bare message to stderr, which is where Podman's and CRI-O's conmon looks.
 // Without, the line goes to stderr. The file is open for no longer than a write: no container can inherit it.
 
-import { appendFileSync } from "node:fs";
+import { appendText } from "../linux/files.ts";
 import { messageOf } from "./message.ts";
 import { complain } from "./output.ts";
 
@@ -61,7 +61,7 @@ export class Log {
 /** A log that cannot be written is no reason to fail, and none to stay silent. */
 function append(file: string, line: string): void {
   try {
-    appendFileSync(file, line, { mode: 0o644 });
+    appendText(file, line, 0o644);
   } catch (error) {
     complain(`cannot write the log: ${messageOf(error)}\n`);
   }

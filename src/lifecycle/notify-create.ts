@@ -1,6 +1,6 @@
 // The part of `create` and `run` that a service of Type=notify needs: see notify-socket.ts.
 
-import { existsSync } from "node:fs";
+import { exists } from "../linux/file-status.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { makeNotifyDirectory, managerSocket, notifyAdditions, notifyDirectory } from "./notify-socket.ts";
 
@@ -20,5 +20,5 @@ export function withNotify(config: Config, { root, id }: { readonly root: string
 /** Makes the directory that the container's socket will be in, where the configuration was given one. */
 export function prepareNotify(directory: string): void {
   const path = notifyDirectory(directory);
-  if (!existsSync(path)) makeNotifyDirectory(path);
+  if (!exists(path)) makeNotifyDirectory(path);
 }

@@ -1,6 +1,6 @@
 // The part of `start` and `run` that a service of Type=notify needs: see notify-socket.ts.
 
-import { closeSync } from "node:fs";
+import { close } from "../linux/files.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import type { Container } from "./container.ts";
 import { managerSocket, notifyDirectory, openNotify, relayNotify } from "./notify-socket.ts";
@@ -24,7 +24,7 @@ function relay(pid: number, socket: number, manager: string): void {
   try {
     relayNotify(socket, { pid, pidfd }, manager);
   } finally {
-    closeSync(pidfd);
-    closeSync(socket);
+    close(pidfd);
+    close(socket);
   }
 }

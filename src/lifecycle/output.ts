@@ -3,13 +3,18 @@
 // The caller may have made the descriptor non-blocking itself, and a pipe may take less than it is given: both are
 // handled here. (TextEncoder and not Buffer: the first use of Buffer costs Bun a tenth of a millisecond.)
 
-import { writeSync } from "node:fs";
+import { write as writeOnce } from "../linux/files.ts";
 
 /** How long to sleep when a non-blocking descriptor is full, in milliseconds. */
 const FULL_PAUSE = 2;
 
+/** Writes some of the `length` bytes at `offset`. Returns how many. */
+type Write = (fd: number, bytes: Uint8Array, offset: number, length: number) => number;
+
+const writeSome: Write = (fd, bytes, offset, length) => writeOnce(fd, bytes.subarray(offset, offset + length));
+
 /** Writes all of `text` to descriptor `fd`, waiting while it is full. Fails as write(2) does, EAGAIN excepted. */
-export function writeAll(fd: number, text: string, write: typeof writeSync = writeSync): void {
+export function writeAll(fd: number, text: string, write: Write = writeSome): void {
   const bytes = new TextEncoder().encode(text);
   let done = 0;
   while (done < bytes.length) {

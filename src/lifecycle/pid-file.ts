@@ -1,19 +1,20 @@
 // --pid-file: decimal digits and nothing else, since callers parse it strictly; in place whole or not at all.
 
-import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { O_CREAT, O_EXCL } from "../linux/abi/fcntl.ts";
+import { rename, unlink, writeText } from "../linux/files.ts";
+import { absolute, basename, dirname } from "../linux/paths.ts";
 
 /** Writes a process id to a file, by rename(2) of a new one beside it. Returns what removes it again. */
 export function writePidFile(file: string, pid: number): () => void {
-  const path = resolve(file);
+  const path = absolute(file);
   const temporary = `${dirname(path)}/.${basename(path)}`;
-  rmSync(temporary, { force: true });
+  unlink(temporary);
   try {
-    writeFileSync(temporary, String(pid), { flag: "wx", mode: 0o644 });
-    renameSync(temporary, path);
-    return () => rmSync(path, { force: true });
+    writeText(temporary, String(pid), 0o644, O_CREAT | O_EXCL);
+    rename(temporary, path);
+    return () => unlink(path);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    unlink(temporary);
     throw error;
   }
 }

@@ -2,7 +2,7 @@
 // at it is not, until the next boot. /proc/<pid>/stat, proc_pid_stat(5): the name (2) is in parentheses and may itself
 // hold spaces and parentheses, so the fields are counted from the last one. (It may also be no UTF-8, which harms nothing.)
 
-import { readFileSync } from "node:fs";
+import { readText } from "../linux/files.ts";
 
 /** What /proc says of a process. */
 export interface ProcessStat {
@@ -16,7 +16,7 @@ export interface ProcessStat {
 export function processStat(pid: number | "self"): ProcessStat | undefined {
   let text: string;
   try {
-    text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    text = readText(`/proc/${pid}/stat`);
   } catch {
     return undefined; // ENOENT, or ESRCH when it ended between open and read
   }

@@ -1,10 +1,11 @@
 // From init (or the process of an exec) inside its root to its program, found and ready to be run: what create, run and
 // exec have in common.
 
-import { closeSync, fstatSync, readFileSync } from "node:fs";
 import { AT_FDCWD, O_NONBLOCK } from "../linux/abi/fcntl.ts";
 import { close, openat } from "../linux/calls.ts";
 import { hasHome, homeOf, uniqueEnvironment, withHome } from "../linux/environment.ts";
+import { descriptorStatus } from "../linux/file-status.ts";
+import { close as closeFile, readAll, readText } from "../linux/files.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { pidfdGetfd, pidfdOpen } from "../linux/local.ts";
 import type { Plan } from "../linux/plan.ts";
@@ -60,9 +61,9 @@ function planHome(plan: Plan, request: ProcessRequest, use: (home: string) => vo
 
 function readRegularFile(fd: number): string {
   try {
-    return fstatSync(fd).isFile() ? readFileSync(fd, "utf8") : "";
+    return descriptorStatus(fd).kind === "file" ? new TextDecoder().decode(readAll(fd)) : "";
   } finally {
-    closeSync(fd);
+    closeFile(fd);
   }
 }
 
@@ -70,12 +71,12 @@ function readRegularFile(fd: number): string {
 export function descriptorTaker(undo: DisposableStack, pid: number): (fd: number) => number {
   let pidfd: number | undefined;
   return (fd) => {
-    pidfd ??= undo.adopt(pidfdOpen(pid), closeSync);
+    pidfd ??= undo.adopt(pidfdOpen(pid), closeFile);
     return pidfdGetfd(pidfd, fd);
   };
 }
 
 /** Whether the user namespace of a process forbids setgroups(2): user_namespaces(7). */
 export function setgroupsDenied(pid: number): boolean {
-  return readFileSync(`/proc/${pid}/setgroups`, "utf8").startsWith("deny");
+  return readText(`/proc/${pid}/setgroups`).startsWith("deny");
 }

@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
-import { cgroupOf } from "./kill.ts";
+import { cgroupOf } from "./container-cgroup.ts";
 import { print } from "./output.ts";
 
 /** Prints them: as a JSON array, or as `ps` (default -ef) shows them. */

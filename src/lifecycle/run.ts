@@ -24,7 +24,7 @@ export async function command(context: Context<"run">): Promise<ExitStatus> {
   const { container, init, kernel, agent, program } = await bringUp(request, undo);
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
-  const signals = flags.detach ? undefined : catchSignals(proxy);
+  const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, init.pid);
   await afterStart(container);

@@ -1,27 +1,29 @@
 // The startContainer hooks: in the container's namespaces, their paths inside it, as its user, before its program runs.
 // runtime-spec config.md#startContainer-hooks. Where one fails, start does, and the container stays as it was created.
 
-import { closeSync, openSync } from "node:fs";
+import { O_RDONLY } from "../linux/abi/fcntl.ts";
+import { close, open } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import type { Become } from "../linux/programs.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { loadConfig } from "../spec/load.ts";
 import type { Container } from "./container.ts";
+import { cgroupOf } from "./container-cgroup.ts";
 import { hookState, pidInside } from "./hook-points.ts";
 import { runHooksInside } from "./hooks.ts";
 import { namespaceFlags } from "./join.ts";
-import { cgroupOf } from "./kill.ts";
 import { setgroupsDenied } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
+import { SPEC_FILES } from "./spec-files.ts";
 
 /** Runs them. `root` is --root, which compiled filters are kept under. @throws HookError */
 export async function startHooks(container: Container, root: string): Promise<void> {
   const { state } = container;
-  const config = loadConfig(container.configPath);
+  const config = loadConfig(container.configPath, SPEC_FILES);
   const become = await becomeOf(config, state.pid, root);
   using undo = new DisposableStack();
-  const pidfd = undo.adopt(pidfdOpen(state.pid), closeSync);
+  const pidfd = undo.adopt(pidfdOpen(state.pid), close);
   const cgroup = undo.use(cgroupOf(container).open());
   const hasMounts = state.namespaces.some(({ type }) => type === "mount");
   runHooksInside("startContainer", state.hooks.startContainer, hookState(state, "created", pidInside(state.pid)), {
@@ -30,7 +32,7 @@ export async function startHooks(container: Container, root: string): Promise<vo
     cgroup,
     env: config.process?.env ?? [],
     // Without a mount namespace to join, the hook would find its path in the host's root.
-    ...(!hasMounts && { root: undo.adopt(openSync(`/proc/${state.pid}/root`, "r"), closeSync) }),
+    ...(!hasMounts && { root: undo.adopt(open(`/proc/${state.pid}/root`, O_RDONLY), close) }),
     ...(become !== undefined && { become }),
   });
 }

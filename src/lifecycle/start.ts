@@ -3,7 +3,9 @@
 // The answer comes over a fifo that init holds open close-on-exec: end of file means that execve succeeded, anything else is
 // init's last message, with the errno. Nothing is loaded for this but the state.
 
-import { closeSync, constants, existsSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { O_NONBLOCK, O_RDONLY, O_WRONLY } from "../linux/abi/fcntl.ts";
+import { exists } from "../linux/file-status.ts";
+import { close, open, read, unlink, write } from "../linux/files.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { isErrno } from "./output.ts";
@@ -19,11 +21,11 @@ export async function command({ root, args: [id] }: Context<"start">): Promise<E
   if (!state.hasProcess)
     throw new UsageError("cannot start a container that has no process: process is missing in its config");
   if (state.hooks.startContainer.length > 0) await runStartHooks(container, root);
-  const notify = existsSync(`${container.directory}/notify`) ? await import("./notify-start.ts") : undefined;
+  const notify = exists(`${container.directory}/notify`) ? await import("./notify-start.ts") : undefined;
   const ready = notify?.listen(container);
   const failure = release(container);
-  rmSync(container.fifoPath, { force: true });
-  rmSync(container.failurePath, { force: true });
+  unlink(container.fifoPath);
+  unlink(container.failurePath);
   if (failure.length > 0) throw (await import("./start-failure.ts")).startFailure(failure, state.lastCalls);
   if (state.hooks.poststart.length > 0) await (await import("./after-start.ts")).afterStart(container);
   ready?.relay();
@@ -44,35 +46,34 @@ async function runStartHooks(container: Container, root: string): Promise<void> 
 /** Opens the gate and reads what init has to say until it says no more. */
 function release(container: Container): Uint8Array {
   // A writer of our own lets the reader open without waiting; it is closed before the reading starts.
-  const ahead = openSync(container.failurePath, constants.O_RDONLY | constants.O_NONBLOCK);
-  const writer = openSync(container.failurePath, constants.O_WRONLY | constants.O_NONBLOCK);
-  const reader = openSync(container.failurePath, constants.O_RDONLY);
-  closeSync(ahead);
-  closeSync(writer);
+  const ahead = open(container.failurePath, O_RDONLY | O_NONBLOCK);
+  const writer = open(container.failurePath, O_WRONLY | O_NONBLOCK);
+  const reader = open(container.failurePath, O_RDONLY);
+  close(ahead);
+  close(writer);
   try {
     openGate(container.fifoPath);
     return readAll(reader);
   } finally {
-    closeSync(reader);
+    close(reader);
   }
 }
 
 function openGate(path: string): void {
   let gate: number;
   try {
-    gate = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    gate = open(path, O_WRONLY | O_NONBLOCK);
   } catch (error) {
     if (isErrno(error, "ENXIO")) throw new UsageError("cannot start a container that has stopped");
     throw error;
   }
-  writeSync(gate, "0");
-  closeSync(gate);
+  write(gate, Uint8Array.of(0x30));
+  close(gate);
 }
 
 function readAll(fd: number): Uint8Array {
   const buffer = new Uint8Array(4096);
   let length = 0;
-  for (let read = 1; read > 0 && length < buffer.length; length += read)
-    read = readSync(fd, buffer, length, buffer.length - length, null);
+  for (let count = 1; count > 0 && length < buffer.length; length += count) count = read(fd, buffer.subarray(length));
   return buffer.subarray(0, length);
 }

@@ -5,8 +5,8 @@
 // It is replaced, never changed: written to a new file and renamed over the old one, rename(2), so that a reader sees the
 // one or the other and needs no lock. It is not synced: after a crash of the machine there is no container either.
 
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { CgroupRecord } from "../linux/cgroups/cgroup.ts";
+import { readText, rename, writeText } from "../linux/files.ts";
 import type { Hook, Namespace } from "../spec/config.gen.ts";
 import { messageOf } from "./message.ts";
 
@@ -55,8 +55,8 @@ export interface State {
 /** Writes the state to `path`, whole or not at all. One writer at a time: the caller holds the container's lock. */
 export function writeState(path: string, state: State): void {
   const next = `${path}.new`;
-  writeFileSync(next, JSON.stringify({ version: VERSION, ...state }, finite), { mode: 0o600 });
-  renameSync(next, path);
+  writeText(next, JSON.stringify({ version: VERSION, ...state }, finite), 0o600);
+  rename(next, path);
 }
 
 /** A hook's timeout may be a bigint, which JSON has not; beyond 2^53 seconds the last digits do not matter. */
@@ -64,9 +64,9 @@ function finite(_: string, value: unknown): unknown {
   return typeof value === "bigint" ? Number(value) : value;
 }
 
-/** Reads the state. Throws the engine's ENOENT when there is none, and an Error when it is not one of ours. */
+/** Reads the state. Throws ENOENT when there is none, and an Error when it is not one of ours. */
 export function readState(path: string): State {
-  const text = readFileSync(path, "utf8");
+  const text = readText(path);
   try {
     return checked(JSON.parse(text));
   } catch (error) {

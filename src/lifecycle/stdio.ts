@@ -1,9 +1,10 @@
 // What tsrun's caller handed on to the process: standard streams, and descriptors from 3 up (--preserve-fds, and those of
 // socket activation: sd_listen_fds(3)).
 
-import { fchownSync, fstatSync, type Stats } from "node:fs";
 import { makedev } from "../linux/abi/stat.ts";
 import { ConfigError } from "../linux/errors.ts";
+import { descriptorStatus, type FileStatus } from "../linux/file-status.ts";
+import { chownDescriptor } from "../linux/files.ts";
 import { isErrno } from "./output.ts";
 
 const STREAMS = [0, 1, 2] as const;
@@ -20,7 +21,7 @@ export function chownStreams(uid: number): void {
     const stats = statOf(fd);
     if (stats === undefined || isNull(stats) || stats.uid === uid) continue;
     try {
-      fchownSync(fd, uid, stats.gid);
+      chownDescriptor(fd, uid, stats.gid);
     } catch (error) {
       // A stream on a read-only file system, or one that is not ours to give.
       if (!["EPERM", "EROFS", "EINVAL"].some((code) => isErrno(error, code))) throw error;
@@ -40,14 +41,14 @@ export function preservedDescriptors(preserveFds: number): { readonly fds: reado
   return { fds, env: [`LISTEN_FDS=${listening}`, "LISTEN_PID=1", ...named] };
 }
 
-function statOf(fd: number): Stats | undefined {
+function statOf(fd: number): FileStatus | undefined {
   try {
-    return fstatSync(fd);
+    return descriptorStatus(fd);
   } catch {
     return undefined;
   }
 }
 
-function isNull(stats: Stats | undefined): boolean {
-  return stats?.isCharacterDevice() === true && stats.rdev === NULL_DEVICE;
+function isNull(stats: FileStatus | undefined): boolean {
+  return stats?.kind === "character device" && stats.device === NULL_DEVICE;
 }

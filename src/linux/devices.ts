@@ -4,7 +4,6 @@
 // /dev is opened without following links: an image that ships /dev as a link must not make tsrun work elsewhere
 // (CVE-2026-41579). In a user namespace mknod is refused, so the host's node is bound instead.
 
-import { posix } from "node:path";
 import type { Device } from "../spec/config.gen.ts";
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
 import {
@@ -73,14 +72,14 @@ function bindsDev({ config }: RootBuilder): boolean {
 }
 
 function normalize(path: string): string {
-  return posix.join("/", ...componentsOf(path));
+  return `/${componentsOf(path).join("/")}`;
 }
 
 /** One node; `field` is set for those that the config asks for, which must be what was asked for. */
 function planDevice(to: RootBuilder, device: Device, field: string | undefined): void {
   const { plan } = to;
   plan.at(field ?? "linux.devices (default)");
-  if (hasNamespace(to.namespaces, "user")) {
+  if (hasNamespace(to.namespaces, "user") && device.type !== "p") {
     planBoundDevice(to, device);
     return;
   }

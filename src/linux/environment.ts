@@ -3,7 +3,7 @@
 /** Entries of which each name occurs once; the last one wins. */
 export function uniqueEnvironment(entries: readonly string[]): string[] {
   const byName = new Map<string, string>();
-  for (const entry of entries) byName.set(entry.slice(0, entry.indexOf("=")), entry);
+  for (const entry of entries) byName.set(entry.split("=", 1)[0] ?? "", entry);
   return [...byName.values()];
 }
 

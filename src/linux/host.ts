@@ -1,8 +1,9 @@
 // What the plans ask about the host before they are made: a plan is then a function of (Config, Host) alone, and tests
 // answer for hosts that they are not on.
 
-import { existsSync, lstatSync, readFileSync, readlinkSync, statfsSync, statSync } from "node:fs";
 import { makedev } from "./abi/stat.ts";
+import { exists, fileSystemType, linkStatusOf, statusOf } from "./file-status.ts";
+import { readLink, readText } from "./files.ts";
 
 /** <linux/magic.h> */
 const PROC_SUPER_MAGIC = 0x9fa0;
@@ -26,18 +27,20 @@ export interface Host {
 
 /** The host that tsrun runs on. */
 export const thisHost: Host = {
-  isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory(),
-  exists: existsSync,
-  isNullDevice(path) {
-    const stats = statSync(path, { throwIfNoEntry: false });
-    return stats?.isCharacterDevice() === true && stats.rdev === makedev(1, 3);
+  isDirectory(path) {
+    const status = statusOf(path);
+    return status && status.kind === "directory";
   },
-  linkAt: (path) =>
-    lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(path) : undefined,
-  isProcfs: (path) => statfsSync(path).type === PROC_SUPER_MAGIC,
-  lastCapability: () => Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8")),
+  exists,
+  isNullDevice(path) {
+    const status = statusOf(path);
+    return status?.kind === "character device" && status.device === makedev(1, 3);
+  },
+  linkAt: (path) => (linkStatusOf(path)?.kind === "link" ? readLink(path) : undefined),
+  isProcfs: (path) => fileSystemType(path) === PROC_SUPER_MAGIC,
+  lastCapability: () => Number(readText("/proc/sys/kernel/cap_last_cap")),
   fullProcAndSysMounts(rootfs) {
-    return parseProcAndSysMounts(readFileSync("/proc/self/mountinfo", "utf8"), rootfs);
+    return parseProcAndSysMounts(readText("/proc/self/mountinfo"), rootfs);
   },
 };
 

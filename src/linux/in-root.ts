@@ -2,10 +2,10 @@
 // shares a volume, may have laid traps in: every path is resolved by openat2(2) with RESOLVE_IN_ROOT, once, and is a
 // descriptor from then on. Missing parents are made one component at a time, below a directory that is held open.
 
-import { posix } from "node:path";
 import { O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
 import { S_IFREG } from "./abi/stat.ts";
 import { close, mkdirat, openInRoot, syscall } from "./calls.ts";
+import { clean } from "./paths.ts";
 import type { Late, Plan, Result } from "./plan.ts";
 
 /** A root file system and what this plan has made sure of in it already. */
@@ -54,9 +54,11 @@ export class InRoot {
 
   /** Forgets what was made below a path: something else is mounted there now. */
   mounted(path: string): void {
-    const names = componentsOf(path).join("/");
-    this.#mounts.add(names);
-    for (const made of this.#made) if (made.startsWith(`${names}/`)) this.#made.delete(made);
+    // By its own name and, where links led to it, by that of the place that it is at.
+    for (const names of [componentsOf(path), this.#resolved(path)].map((parts) => parts.join("/"))) {
+      this.#mounts.add(names);
+      for (const made of this.#made) if (made.startsWith(`${names}/`)) this.#made.delete(made);
+    }
   }
 
   #below(plan: Plan, parents: readonly string[], calls: (parent: Late) => void): void {
@@ -97,5 +99,5 @@ const MOST_LINKS = 40;
 
 /** The components of a path, `.` and `..` resolved as if no component were a link. */
 export function componentsOf(path: string): string[] {
-  return posix.normalize(`/${path}`).split("/").filter(Boolean);
+  return clean(path).split("/").filter(Boolean);
 }

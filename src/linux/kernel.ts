@@ -67,7 +67,13 @@ export class Results implements Answers {
     const failed = view.getUint32(HEADER.failed, true);
     const failedIndex = failed === 0 ? -1 : (failed - FRAMES) / FRAME_SIZE;
     const ran = failed === 0 ? steps.length : failedIndex;
-    for (let i = 0; i < ran; i++) this.#values[first + i] = resultAt(view, i);
+    for (let i = 0; i < ran; i++) {
+      const value = resultAt(view, i);
+      this.#values[first + i] = value;
+      const { skip = 0, skipOnSuccess = false } = steps[i]?.tolerance ?? {};
+      // What is skipped has no result in its frame but what was sent there: it stays 0.
+      if (isFailure(value) !== skipOnSuccess) i += skip;
+    }
     const step = steps[failedIndex];
     if (step !== undefined) throw new SyscallError(step.call, -resultAt(view, failedIndex), step.field);
     for (const [out, offset] of encoded.outs) this.#outs.set(out, reply.slice(offset, offset + out.size));
@@ -89,6 +95,11 @@ export class Results implements Answers {
     }
     return arg;
   }
+}
+
+/** As the kernel has it: -4095 to -1, and no other negative number. */
+function isFailure(value: number): boolean {
+  return value < 0 && value >= -4095;
 }
 
 function resultAt(view: DataView, index: number): number {
@@ -202,11 +213,11 @@ const SLICE = MESSAGE_MAX / 2 / FRAME_SIZE;
 function sliceEnd(steps: readonly Step[], first: number): number {
   if (steps.length - first <= SLICE) return steps.length;
   let end = first;
+  let reach = first;
   for (let i = first; i < first + SLICE; i++) {
-    const safe = i + 1 + (steps[i]?.tolerance?.skip ?? 0);
-    if (safe > first + SLICE) break;
-    end = Math.max(end, i + 1, safe);
-    if (safe > i + 1) i = safe - 1;
+    reach = Math.max(reach, i + 1 + (steps[i]?.tolerance?.skip ?? 0));
+    if (reach === i + 1) end = reach;
   }
+  if (end === first) throw new RangeError("Cannot send a plan: a call's branches do not fit a message");
   return end;
 }

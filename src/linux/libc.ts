@@ -166,7 +166,7 @@ function koffiBackend(): Backend {
 
 /** The native module that npm installed beside koffi for this architecture. `node:module` is asked for only here. */
 function koffiFile(): string {
-  const require = process.getBuiltinModule("node:module").createRequire(process.argv[1] ?? "/");
+  const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
   const index = require.resolve(`@koromix/koffi-linux-${process.arch}`);
   return index.replace(/index\.js$/, `linux_${process.arch}/koffi.node`);
 }

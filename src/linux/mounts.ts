@@ -5,7 +5,6 @@
 // The destination is opened after the mount is made and used at once, by descriptor: no path inside the root is ever
 // resolved twice (CVE-2021-30465), nothing is created outside it (CVE-2024-45310).
 
-import { posix } from "node:path";
 import type { Mount } from "../spec/config.gen.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
 import {
@@ -52,6 +51,7 @@ import { planCopyUp } from "./copy-up.ts";
 import { ConfigError } from "./errors.ts";
 import { componentsOf } from "./in-root.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
+import { resolveFrom } from "./paths.ts";
 import { type Late, Out, OutWord, type Result } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
@@ -75,7 +75,7 @@ function planBind(to: RootBuilder, field: string, mount: Mount, destination: str
   if (mount.source === undefined) throw new ConfigError(field, "a bind mount needs a source");
   if (options.data.length > 0)
     throw new ConfigError(field, `a bind mount takes no options for the file system: ${options.data.join(",")}`);
-  const source = posix.resolve(to.bundle, mount.source);
+  const source = resolveFrom(to.bundle, mount.source);
   // What is written below /proc, and what is read there, is trusted to be the kernel's (CVE-2019-16884).
   if (destination === "/proc" && !to.host.isProcfs(source))
     throw new ConfigError(field, "only a procfs can be mounted on /proc");
@@ -114,16 +114,21 @@ function planFileSystem(
   to.plan.add(close(fs));
   if (mode !== undefined) planChmod(to, made, mode);
   if (options.copyUp) planCopyUp(to, made, destination);
-  if (type === "proc" && destination === "/proc" && options.data.length === 0) to.proc = made;
+  if (destination === "/proc" && isWholeProc(type, options)) to.proc ??= made;
   // What is under /proc and /sys is trusted to be the kernel's: no symbolic link may lead there (CVE-2019-19921).
   const resolve = type === "proc" || type === "sysfs" ? RESOLVE_NO_SYMLINKS : 0;
   attach(to, made, destination, { ...options, attributes: { set: late, clear: 0 } }, resolve, to.proc !== made);
 }
 
+/** A procfs that shows all, and through which parameters can be written. */
+function isWholeProc(type: string, { data, attributes, recursive }: MountOptions): boolean {
+  return type === "proc" && data.length === 0 && ((attributes.set | recursive.set) & MOUNT_ATTR_RDONLY) === 0;
+}
+
 /** A relative source of a file system that lies on files is relative to the bundle, as for a bind mount. */
 function sourceOf(to: RootBuilder, mount: Mount): string {
   const source = mount.source ?? "";
-  return source.startsWith("./") || source.startsWith("../") ? posix.resolve(to.bundle, source) : source;
+  return source.startsWith("./") || source.startsWith("../") ? resolveFrom(to.bundle, source) : source;
 }
 
 /** fsconfig(2) takes strings of up to 255 bytes; a long `lowerdir` must go through mount(2). */
@@ -144,7 +149,7 @@ function overlayPaths(to: RootBuilder, key: string, value: string): string {
   if (key !== "upperdir" && key !== "workdir" && key !== "lowerdir") return value;
   return value
     .split(":")
-    .map((path) => (path === "" || path.startsWith("/") ? path : posix.resolve(to.bundle, path)))
+    .map((path) => (path === "" || path.startsWith("/") ? path : resolveFrom(to.bundle, path)))
     .join(":");
 }
 
@@ -227,6 +232,10 @@ function planRemount(to: RootBuilder, destination: string, options: MountOptions
   const target = to.inRoot.open(plan, destination);
   const { attributes } = options;
   if ((attributes.set | attributes.clear) !== 0) plan.add(mountSetattr(target, attributes));
+  if ((options.recursive.set | options.recursive.clear) !== 0)
+    plan.add(mountSetattr(target, options.recursive, AT_RECURSIVE));
+  for (const { type: propagation, recursive } of options.propagation)
+    plan.add(mountSetattr(target, { propagation }, recursive ? AT_RECURSIVE : 0));
   if (options.bind === "no" && options.data.length > 0) {
     plan.add(syscall("fchdir", target));
     const flags = MS_REMOUNT | classicFlags(attributes.set);

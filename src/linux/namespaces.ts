@@ -97,4 +97,5 @@ export function planTimeNamespace(plan: Plan, { created }: Namespaces, offsets: 
   const fd = plan.add(openat(AT_FDCWD, "/proc/self/timens_offsets", O_WRONLY));
   const text = new TextEncoder().encode(lines.join(""));
   plan.add(syscall("write", fd, text, text.length));
+  plan.add(close(fd)); // init inherits what is open here
 }

@@ -108,6 +108,8 @@ export class Plan {
   readonly steps: Step[] = [];
   readonly pauses: Pause[] = [];
   #field = "";
+  /** How many branches the next call is in. */
+  #depth = 0;
 
   /** Says where in the config the calls that follow come from. */
   at(field: string): this {
@@ -134,7 +136,7 @@ export class Plan {
   unless(errno: ErrnoName, call: Call, rest: (result: Result) => void): void {
     const tolerance = { errno, skip: 0, skipOnSuccess: false };
     const result = this.#push(call, tolerance);
-    rest(result);
+    this.#inside(() => rest(result));
     tolerance.skip = this.steps.length - result.index - 1;
   }
 
@@ -142,20 +144,22 @@ export class Plan {
   orElse(errno: ErrnoName, call: Call, instead: () => void): Result {
     const tolerance = { errno, skip: 0, skipOnSuccess: true };
     const result = this.#push(call, tolerance);
-    instead();
+    this.#inside(instead);
     tolerance.skip = this.steps.length - result.index - 1;
     return result;
   }
 
   /** Appends a call, what follows from its success, and what is done instead where it fails with `errno`. */
   branch(errno: ErrnoName, call: Call, then: (result: Result) => void, otherwise: () => void): void {
+    const start = this.steps.length;
     this.unless(errno, call, then);
     const last = this.steps.at(-1);
-    if (last === undefined || last.tolerance !== undefined)
+    // That call is what skips the other branch: it must be made, and must succeed.
+    if (last === undefined || last.tolerance !== undefined || this.#skips(this.steps.length - 1, start + 1))
       throw new Error("the branch must end in a call that succeeds");
     const tolerance = { errno: undefined, skip: 0, skipOnSuccess: true };
     const end = this.steps.push({ ...(this.steps.pop() ?? last), tolerance });
-    otherwise();
+    this.#inside(otherwise);
     tolerance.skip = this.steps.length - end;
   }
 
@@ -164,9 +168,22 @@ export class Plan {
     return this.#push(call, undefined, true);
   }
 
-  /** Has tsrun do something once all calls so far have been made. Costs a round trip. */
+  /** Has tsrun do something once all calls so far have been made. Costs a round trip. Not in a branch: nobody skips it. */
   pause(what: string, action: (answers: Answers) => void): void {
+    if (this.#depth > 0) throw new Error(`a pause cannot be skipped: ${what}`);
     this.pauses.push({ after: this.steps.length, what, action });
+  }
+
+  #inside(calls: () => void): void {
+    this.#depth += 1;
+    calls();
+    this.#depth -= 1;
+  }
+
+  /** Whether a call from `start` on may skip call `index`. */
+  #skips(index: number, start: number): boolean {
+    for (let i = start; i < index; i++) if (i + (this.steps[i]?.tolerance?.skip ?? 0) >= index) return true;
+    return false;
   }
 
   #push(call: Call, tolerance: Tolerance | undefined, becomesSocket = false): Result {

@@ -33,7 +33,7 @@ import {
   type RootBuilder,
   type RootIngredients,
 } from "./rootfs.ts";
-import { planAffinity, planAffinityReset, planPersonality, planScheduling } from "./scheduling.ts";
+import { planAffinity, planAffinityReset, planFinalAffinity, planPersonality, planScheduling } from "./scheduling.ts";
 import { planNullStdio } from "./stdio.ts";
 import { planSysctl } from "./sysctl.ts";
 import { planConsole, planControllingTerminal, planTerminal, type Terminal } from "./terminal.ts";
@@ -74,14 +74,15 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   // process of a joined pid namespace may look in (CVE-2016-9962).
   plan.at("agent").add(syscall("close_range", to.firstPrivateFd, 0xffff_ffff, CLOSE_RANGE_CLOEXEC));
   plan.add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
-  if (to.affinity?.initial !== undefined) planAffinity(plan, "process.execCPUAffinity.initial", to.affinity.initial);
+  const initial = to.affinity?.initial || undefined; // an empty list is none
+  if (initial !== undefined) planAffinity(plan, "process.execCPUAffinity.initial", initial);
   // The agent moves itself, with "0": a single-threaded process that does so skips a lock that others wait 10 ms for.
   plan.at("linux.cgroupsPath");
   for (const file of cgroup.tasks) {
     plan.add(syscall("write", file, "0", 1));
     plan.add(close(file)); // init has no use for the host's files
   }
-  if (to.affinity?.initial === undefined) planAffinityReset(plan);
+  if (initial === undefined) planAffinityReset(plan);
   planTimeNamespace(plan, namespaces, to.timeOffsets);
   planJoins(plan, namespaces);
   if (to.joinInit !== undefined) plan.at("namespaces").add(syscall("setns", to.joinInit.pidfd, to.joinInit.flags));
@@ -153,6 +154,8 @@ export interface Become {
   /** Which of 0, 1, 2 are the host's /dev/null. */
   readonly nullStdio: readonly number[];
   readonly personality?: Parameters<typeof planPersonality>[1];
+  /** exec: process.execCPUAffinity. */
+  readonly affinity?: Process["execCPUAffinity"];
   readonly terminal: Terminal | undefined;
 }
 
@@ -177,6 +180,7 @@ export function become(plan: Plan, as: Become): Became {
   const checkStdio = planNullStdio(plan, as.terminal === undefined ? as.nullStdio : []);
   if (process.noNewPrivileges === true)
     plan.at("process.noNewPrivileges").add(syscall("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  if (as.affinity !== undefined) planFinalAffinity(plan, as.affinity);
   planScheduling(plan, process);
   planPersonality(plan, as.personality);
   // Without no_new_privs a filter may be set by CAP_SYS_ADMIN only, which is about to go.

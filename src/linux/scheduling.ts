@@ -10,6 +10,7 @@ import type { Plan } from "./plan.ts";
 
 /** Bytes of an affinity mask that names every CPU that Linux can have (CONFIG_NR_CPUS ≤ 8192). */
 const ALL_CPUS = 1024;
+const LAST_CPU = ALL_CPUS * 8 - 1;
 
 /** Applies process.scheduler and process.ioPriority. Before seccomp, which may forbid the calls. */
 export function planScheduling(plan: Plan, process: Process): void {
@@ -41,16 +42,31 @@ export function planAffinityReset(plan: Plan): void {
   plan.at("cgroup").tolerate("EINVAL", syscall("sched_setaffinity", 0, mask.length, mask));
 }
 
+/**
+ * process.execCPUAffinity.final; without it the process gets all CPUs of the cgroup again, of which `initial` has taken some.
+ * In the process itself: with cgroup v2 it is cloned into the cgroup, and its mask is made anew.
+ */
+export function planFinalAffinity(plan: Plan, { initial, final }: NonNullable<Process["execCPUAffinity"]>): void {
+  if (final) planAffinity(plan, "process.execCPUAffinity.final", final);
+  else if (initial) planAffinityReset(plan);
+}
+
 /** Sets the mask that a list of CPUs names. */
 export function planAffinity(plan: Plan, field: string, cpus: string): void {
   const mask = affinityMask(cpus);
   plan.at(field).add(syscall("sched_setaffinity", 0, mask.length, mask));
 }
 
-/** A list of CPUs as in cpuset(7), "0-3,7", as the bits of sched_setaffinity(2). */
+/**
+ * A list of CPUs as in cpuset(7), "0-3,7", as the bits of sched_setaffinity(2). Of CPUs beyond all that Linux can have one
+ * bit is left, which makes the kernel answer as it does for any that is not there.
+ */
 export function affinityMask(cpus: string): Uint8Array {
   const numbers = cpus.split(",").flatMap((range) => {
-    const [first = 0, last = first] = range.trim().split("-").map(Number);
+    const [first = 0, last = first] = range
+      .trim()
+      .split("-")
+      .map((cpu) => Math.min(Number(cpu), LAST_CPU));
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
   const mask = new Uint8Array(Math.ceil((Math.max(...numbers) + 1) / 64) * 8);

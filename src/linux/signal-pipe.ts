@@ -31,6 +31,7 @@ export class SignalPipe implements Disposable {
   /** Readable when signals have come. */
   readonly fd: number;
   readonly #write: number;
+  readonly #action: Uint8Array;
   /** A `struct sigaction` for each signal: what it did before. */
   readonly #before: Memory = memory(SIGACTION_SIZE * (LAST_SIGNAL + 1));
   readonly #caught: number[] = [];
@@ -41,13 +42,18 @@ export class SignalPipe implements Disposable {
     using undo = new DisposableStack();
     undo.use(this);
     stopBlocking(this.fd);
-    const action = this.#action();
+    this.#action = actionFor(this.fd, this.#write);
     stopBlocking(this.#write);
+    this.catch(signals);
+    undo.move();
+  }
+
+  /** Catches more signals. SyscallError as above. */
+  catch(signals: readonly number[]): void {
     for (const signal of signals) {
-      exchange(signal, action, this.#before.address + SIGACTION_SIZE * signal);
+      exchange(signal, this.#action, this.#before.address + SIGACTION_SIZE * signal);
       this.#caught.push(signal);
     }
-    undo.move();
   }
 
   /** The signals that have come since, in their order. Does not wait. */
@@ -62,16 +68,16 @@ export class SignalPipe implements Disposable {
     close(this.fd);
     close(this.#write);
   }
+}
 
-  #action(): Uint8Array {
-    const { code, restorer } = HANDLERS[hostArchitecture()];
-    const address = executable(code(this.#write), this.fd, this.#write);
-    const action = sigaction(address, SA_RESTART + SA_RESTORER);
-    const view = new DataView(action.buffer);
-    view.setBigUint64(16, BigInt(address + restorer), true);
-    action.fill(0xff, SIGACTION_SIZE - MASK_SIZE); // one at a time
-    return action;
-  }
+/** What a signal is to do: run the handler that writes to the pipe. */
+function actionFor(from: number, to: number): Uint8Array {
+  const { code, restorer } = HANDLERS[hostArchitecture()];
+  const address = executable(code(to), from, to);
+  const action = sigaction(address, SA_RESTART + SA_RESTORER);
+  new DataView(action.buffer).setBigUint64(16, BigInt(address + restorer), true);
+  action.fill(0xff, SIGACTION_SIZE - MASK_SIZE); // one at a time
+  return action;
 }
 
 function sigaction(handler: number, flags: number): Uint8Array<ArrayBuffer> {
@@ -104,7 +110,7 @@ function exchange(signal: number, action: Uint8Array | number, before: Uint8Arra
 export function isIgnored(signal: number): boolean {
   const now = new Uint8Array(SIGACTION_SIZE);
   exchange(signal, 0, now);
-  return now[0] === SIG_IGN && now.subarray(1, 8).every((byte) => byte === 0);
+  return new DataView(now.buffer).getBigUint64(0, true) === BigInt(SIG_IGN);
 }
 
 /** Runs something with a signal ignored. */

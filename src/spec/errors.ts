@@ -1,8 +1,6 @@
 // What is wrong with a file that somebody gave us: all of it at once, each with the JSON pointer (RFC 6901) of the place.
 // The specification: invalid values MUST generate an error (spec.md, Valid values; runtime.md, Errors).
 
-import { basename } from "node:path";
-
 /** One thing wrong, and where: a JSON pointer, "" is the whole document. */
 export interface Issue {
   readonly pointer: string;
@@ -26,7 +24,7 @@ export class SpecError extends Error {
 }
 
 function describe(issues: readonly Issue[], file: string | undefined): string {
-  const prefix = file === undefined ? [] : [basename(file)];
+  const prefix = file === undefined ? [] : [file.slice(file.lastIndexOf("/") + 1)];
   const lines = issues
     .slice(0, LINES_MAX)
     .map(({ pointer, message }) => [...prefix, ...(pointer === "" ? [] : [pointer]), message].join(": "));

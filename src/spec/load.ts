@@ -5,14 +5,14 @@
 import type { Config, LinuxResources, Process } from "./config.gen.ts";
 import { type Issue, SpecError } from "./errors.ts";
 import { parseJson } from "./json.ts";
-import { readText } from "./read.ts";
+import { type FileCalls, readText } from "./read.ts";
 import { processIssues, resourcesIssues, ruleIssues } from "./rules.ts";
 import { schemaIssues } from "./validate.ts";
 import { configValidator, processValidator, resourcesValidator } from "./validate-config.gen.ts";
 
 /** Reads and checks config.json. @throws SpecError naming every issue. */
-export function loadConfig(file: string): Config {
-  return parseConfig(readText(file), file);
+export function loadConfig(file: string, calls?: FileCalls): Config {
+  return parseConfig(readText(file, calls), file);
 }
 
 /** Checks the text of a config.json; `file` is what errors call it. @throws SpecError naming every issue. */
@@ -27,8 +27,8 @@ export function parseConfig(text: string, file = "config.json"): Config {
 }
 
 /** Reads and checks a process object, what `exec --process` is given. @throws SpecError naming every issue. */
-export function loadProcess(file: string): Process {
-  return parseProcess(readText(file), file);
+export function loadProcess(file: string, calls?: FileCalls): Process {
+  return parseProcess(readText(file, calls), file);
 }
 
 /** Checks the text of a process object. @throws SpecError naming every issue. */
@@ -41,8 +41,8 @@ export function parseProcess(text: string, file = "process.json"): Process {
 }
 
 /** Reads and checks resources, what `update --resources` is given. @throws SpecError naming every issue. */
-export function loadResources(file: string): LinuxResources {
-  return parseResources(readText(file), file);
+export function loadResources(file: string, calls?: FileCalls): LinuxResources {
+  return parseResources(readText(file, calls), file);
 }
 
 /** Checks the text of resources, a change to those that a container has. @throws SpecError naming every issue. */

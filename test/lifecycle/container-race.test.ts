@@ -1,22 +1,22 @@
 // A new container takes the id in the very moment in which the old one is gone: what stands between two system calls of a
 // remove is played here by what rename(2) "does" besides.
 
-import type * as fs from "node:fs";
 import { mkdirSync, readlinkSync, symlinkSync } from "node:fs";
 import { expect, test, vi } from "vitest";
 import { Container } from "../../src/lifecycle/container.ts";
+import type * as files from "../../src/linux/files.ts";
 import { temporary } from "./harness.ts";
 import { sample } from "./sample.ts";
 
 const after = vi.hoisted(() => ({ rename: (_from: string): void => {} }));
 
-vi.mock("node:fs", async (original) => {
-  const real = await original<typeof fs>();
-  const renameSync = (from: string, to: string) => {
-    real.renameSync(from, to);
+vi.mock("../../src/linux/files.ts", async (original) => {
+  const real = await original<typeof files>();
+  const rename: typeof real.rename = (from, to) => {
+    real.rename(from, to);
     after.rename(from);
   };
-  return { ...real, renameSync };
+  return { ...real, rename };
 });
 
 test("a remover leaves the lock of the next container of the same id alone", () => {

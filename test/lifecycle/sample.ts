@@ -17,7 +17,11 @@ export function sample(changes: Partial<State> = {}): State {
     uid: 0,
     namespaces: [{ type: "pid" }],
     hooks: { startContainer: [], poststart: [], poststop: [] },
-    cgroups: {},
+    cgroups: { mode: "v2", paths: {} },
+    cgroupsMade: true,
+    hasProcess: true,
+    confined: false,
+    lastCalls: [],
     ...changes,
   };
 }

@@ -44,6 +44,9 @@ export const SCHED_FLAG = {
   SCHED_FLAG_UTIL_CLAMP_MAX: 0x40,
 } as const;
 
+/** Without room for the clamps the kernel refuses SCHED_FLAG_UTIL_CLAMP_MIN and _MAX. */
+const SCHED_ATTR_SIZE = 56;
+
 export interface SchedAttr {
   readonly policy: number;
   readonly flags: number;
@@ -55,11 +58,11 @@ export interface SchedAttr {
   readonly period: number | bigint;
 }
 
-/** `struct sched_attr` (SCHED_ATTR_SIZE_VER0, 48 bytes): u32 size, policy; u64 flags; s32 nice; u32 priority; u64 ×3. */
+/** `struct sched_attr` (SCHED_ATTR_SIZE_VER1, 56 bytes): u32 size, policy; u64 flags; s32 nice; u32 priority; u64 ×3; u32 ×2, utilisation clamps. */
 export function schedAttr(attr: SchedAttr): Uint8Array {
-  const bytes = new Uint8Array(48);
+  const bytes = new Uint8Array(SCHED_ATTR_SIZE);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, 48, true);
+  view.setUint32(0, SCHED_ATTR_SIZE, true);
   view.setUint32(4, attr.policy, true);
   view.setBigUint64(8, BigInt(attr.flags), true);
   view.setInt32(16, attr.nice, true);

@@ -3,13 +3,20 @@
 export const S_IFMT = 0o170000;
 export const S_IFIFO = 0o010000;
 export const S_IFCHR = 0o020000;
+export const S_IFDIR = 0o040000;
 export const S_IFBLK = 0o060000;
 export const S_IFREG = 0o100000;
+export const S_IFLNK = 0o120000;
+export const S_IFSOCK = 0o140000;
 
 export const STATX_BASIC_STATS = 0x7ff;
 export const STATX_SIZE = 256;
-/** Offset of u16 stx_mode in struct statx. */
+/** Offsets of u32 stx_uid, u32 stx_gid, u16 stx_mode, u64 stx_ino and u64 stx_size in struct statx. */
+export const STATX_UID = 20;
+export const STATX_GID = 24;
 export const STATX_MODE = 28;
+export const STATX_INO = 32;
+export const STATX_SIZE_OF_FILE = 40;
 /** Offsets of u32 stx_rdev_major and stx_rdev_minor. */
 export const STATX_RDEV_MAJOR = 128;
 export const STATX_RDEV_MINOR = 132;

@@ -24,8 +24,6 @@ const SIZE = 8;
 /** Class, then operation or mode, then operand: an immediate, or a word in memory. */
 const CODES = {
   ldxw: 0x01 | 0x60 | 0x00, // BPF_LDX | BPF_MEM | BPF_W
-  and32: 0x04 | 0x50 | 0x00, // BPF_ALU | BPF_AND | BPF_K
-  rsh32: 0x04 | 0x70 | 0x00, // BPF_ALU | BPF_RSH | BPF_K
   mov32: 0x04 | 0xb0 | 0x00, // BPF_ALU | BPF_MOV | BPF_K
   ja: 0x05 | 0x00 | 0x00, // BPF_JMP | BPF_JA
   jset32: 0x06 | 0x40 | 0x00, // BPF_JMP32 | BPF_JSET | BPF_K
@@ -40,16 +38,6 @@ function instruction(name: keyof typeof CODES, operands: Partial<Omit<Instructio
 /** `dst` = the u32 that lies `offset` bytes after where `src` points. */
 export function loadWord(dst: number, src: number, offset: number): Instruction {
   return instruction("ldxw", { dst, src, offset });
-}
-
-/** `dst` &= `immediate` */
-export function and(dst: number, immediate: number): Instruction {
-  return instruction("and32", { dst, immediate });
-}
-
-/** `dst` >>= `immediate`, without sign. */
-export function shiftRight(dst: number, immediate: number): Instruction {
-  return instruction("rsh32", { dst, immediate });
 }
 
 /** `dst` = `immediate` */

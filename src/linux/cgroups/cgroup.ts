@@ -5,9 +5,9 @@
 // a v2 cgroup is entered by clone3(CLONE_INTO_CGROUP). So this class opens what is to be written or cloned into, and
 // the agent, which may not see the files any more, gets the descriptors.
 
-import { closeSync, openSync } from "node:fs";
 import type { LinuxResources } from "../../spec/config.gen.ts";
-import { O_CLOEXEC, O_DIRECTORY, O_RDONLY, O_WRONLY } from "../abi/fcntl.ts";
+import { O_DIRECTORY, O_RDONLY, O_WRONLY } from "../abi/fcntl.ts";
+import { close as closeFile, open as openFile } from "../files.ts";
 import { errnoOf, failed } from "./error.ts";
 import type { CgroupMode } from "./host.ts";
 import { isFrozen, killV1, killV2, processesBelow } from "./processes.ts";
@@ -69,7 +69,7 @@ export class Cgroup {
   open(): JoinDescriptors {
     const opened: number[] = [];
     const close = () => {
-      for (const fd of opened.splice(0)) closeSync(fd);
+      for (const fd of opened.splice(0)) closeFile(fd);
     };
     try {
       for (const [name, path] of this.#paths) if (name !== "") opened.push(open(`${path}/tasks`, O_WRONLY));
@@ -122,7 +122,7 @@ export class Cgroup {
 
 function open(path: string, flags: number): number {
   try {
-    return openSync(path, flags | O_CLOEXEC);
+    return openFile(path, flags);
   } catch (error) {
     throw failed(`open ${path}`, errnoOf(error));
   }

@@ -1,7 +1,7 @@
 // A new v1 cpuset has no processors and no memory nodes, and joining it is ENOSPC until it has: cgroup-v1/cpusets.rst.
 // So what is empty gets the values of the level above. Values that are there stay: a narrower level is somebody's decision.
 
-import { dirname } from "node:path";
+import { dirname } from "../paths.ts";
 import { failed } from "./error.ts";
 import { readFile, writeFile } from "./write.ts";
 

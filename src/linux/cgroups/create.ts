@@ -2,9 +2,11 @@
 // the usual case, parents there and ready, is one call a hierarchy. What was made is remembered, to be unmade exactly.
 // The specification lets a runtime refuse a cgroup that is in use: two containers in one could not be ended apart.
 
-import { mkdirSync, rmdirSync } from "node:fs";
-import { dirname } from "node:path";
 import type { LinuxResources } from "../../spec/config.gen.ts";
+import { errnoName } from "../abi/errno.ts";
+import { tryMakeDirectory } from "../directories.ts";
+import { removeDirectory } from "../files.ts";
+import { dirname } from "../paths.ts";
 import { Cgroup } from "./cgroup.ts";
 import { fillCpuset } from "./cpuset.ts";
 import { deviceFilter } from "./device-rules.ts";
@@ -99,12 +101,8 @@ function makeDirectory(path: string, mount: string, made: string[]): boolean {
 }
 
 function mkdir(path: string): string | undefined {
-  try {
-    mkdirSync(path, 0o755);
-    return undefined;
-  } catch (error) {
-    return errnoOf(error);
-  }
+  const result = tryMakeDirectory(path, 0o755);
+  return result === 0 ? undefined : errnoName(-result);
 }
 
 function refuseUsed(path: string): void {
@@ -129,7 +127,7 @@ function restrictDevices(cgroup: Cgroup, { resources, rootless = false }: Cgroup
 function unmake(made: readonly string[]): void {
   for (const path of made.toReversed()) {
     try {
-      rmdirSync(path);
+      removeDirectory(path);
     } catch (error) {
       // Somebody else's child is in it now, or somebody removed it: no longer ours to undo.
       errnoOf(error);

@@ -5,47 +5,28 @@
 // It answers as the kernel's own v1 controller does for the same filter. Where all is denied by default one exception
 // must grant all the accesses asked for; where all is allowed, one that denies any of them is enough. (If it had to deny
 // all of them, a device that may not be written could be written by whoever opens it for reading as well.)
+//
+// Each exception is a block that tests and goes on with the next one when it is about something else. Every test loads
+// what it is about anew: were it kept in a register, the kernel's verifier, which follows each value that a test tells it,
+// would need time in the square of the number of blocks (500: half a second), and give up on 1500.
 
 import { BPF_CGROUP_DEV_CTX, BPF_DEVCG_ACC, BPF_DEVCG_DEV } from "../abi/bpf.ts";
-import {
-  and,
-  exit,
-  type Instruction,
-  jump,
-  jumpIfAny,
-  jumpIfNot,
-  loadWord,
-  move,
-  shiftRight,
-} from "../bpf/instructions.ts";
+import { exit, type Instruction, jump, jumpIfAny, jumpIfNot, loadWord, move } from "../bpf/instructions.ts";
 import type { DeviceException, DeviceFilter } from "./device-rules.ts";
 
 /** Registers by what is in them. */
 const VERDICT = 0;
 const CONTEXT = 1;
-const TYPE = 2;
-const ACCESS = 3;
-const MAJOR = 4;
-const MINOR = 5;
+const TESTED = 2;
 
-/** All bits that ACCESS can have, those that no kernel has yet included. */
-const ANY_ACCESS = 0xffff;
+/** access_type: types below, accesses above. */
+const TYPES = 0xffff;
+const ACCESS_SHIFT = 16;
 
 /** The program that answers as `filter` says. */
 export function deviceProgram({ allowByDefault, exceptions }: DeviceFilter): Instruction[] {
-  const blocks = exceptions.map((exception) => (allowByDefault ? deny(exception) : allow(exception)));
-  return [...unpack(), ...blocks.flat(), ...answer(allowByDefault)];
-}
-
-function unpack(): Instruction[] {
-  return [
-    loadWord(TYPE, CONTEXT, BPF_CGROUP_DEV_CTX.access_type),
-    and(TYPE, 0xffff),
-    loadWord(ACCESS, CONTEXT, BPF_CGROUP_DEV_CTX.access_type),
-    shiftRight(ACCESS, 16),
-    loadWord(MAJOR, CONTEXT, BPF_CGROUP_DEV_CTX.major),
-    loadWord(MINOR, CONTEXT, BPF_CGROUP_DEV_CTX.minor),
-  ];
+  const block = allowByDefault ? deny : allow;
+  return [...exceptions.flatMap(block), ...answer(allowByDefault)];
 }
 
 function answer(allowed: boolean): [Instruction, Instruction] {
@@ -55,9 +36,10 @@ function answer(allowed: boolean): [Instruction, Instruction] {
 function allow(exception: DeviceException): Instruction[] {
   const block: Instruction[] = answer(true);
   requireNumbers(block, exception);
-  const others = ANY_ACCESS & ~accessBits(exception);
-  if (exception.access !== "rwm") onlyIf(block, (skip) => jumpIfAny(ACCESS, others, skip));
-  requireType(block, exception);
+  // A bit of another type, or of an access that is not granted (such as one that no kernel has yet).
+  const others = ~(BPF_DEVCG_DEV[exception.type] | accessBits(exception));
+  onlyIf(block, (skip) => jumpIfAny(TESTED, others, skip));
+  block.unshift(loadWord(TESTED, CONTEXT, BPF_CGROUP_DEV_CTX.access_type));
   return block;
 }
 
@@ -65,18 +47,20 @@ function deny(exception: DeviceException): Instruction[] {
   const block: Instruction[] = answer(false);
   requireNumbers(block, exception);
   onlyIf(block, jump);
-  block.unshift(jumpIfAny(ACCESS, accessBits(exception), 1));
-  requireType(block, exception);
+  block.unshift(jumpIfAny(TESTED, accessBits(exception), 1));
+  const others = TYPES & ~BPF_DEVCG_DEV[exception.type];
+  onlyIf(block, (skip) => jumpIfAny(TESTED, others, skip));
+  block.unshift(loadWord(TESTED, CONTEXT, BPF_CGROUP_DEV_CTX.access_type));
   return block;
 }
 
-function requireNumbers(block: Instruction[], { major, minor }: DeviceException): void {
-  if (minor !== "*") onlyIf(block, (skip) => jumpIfNot(MINOR, minor, skip));
-  if (major !== "*") onlyIf(block, (skip) => jumpIfNot(MAJOR, major, skip));
-}
-
-function requireType(block: Instruction[], { type }: DeviceException): void {
-  onlyIf(block, (skip) => jumpIfNot(TYPE, BPF_DEVCG_DEV[type], skip));
+function requireNumbers(block: Instruction[], exception: DeviceException): void {
+  for (const field of ["minor", "major"] as const) {
+    const number = exception[field];
+    if (number === "*") continue;
+    onlyIf(block, (skip) => jumpIfNot(TESTED, number, skip));
+    block.unshift(loadWord(TESTED, CONTEXT, BPF_CGROUP_DEV_CTX[field]));
+  }
 }
 
 /** Puts before a block, which is written from its end, a jump to what comes after it. */
@@ -84,9 +68,9 @@ function onlyIf(block: Instruction[], jumpOver: (skip: number) => Instruction): 
   block.unshift(jumpOver(block.length));
 }
 
+/** As they are in access_type. */
 function accessBits({ access }: DeviceException): number {
-  return (["r", "w", "m"] as const).reduce(
-    (bits, letter) => bits | (access.includes(letter) ? BPF_DEVCG_ACC[letter] : 0),
-    0,
-  );
+  const letters = ["r", "w", "m"] as const;
+  const bits = letters.reduce((sum, letter) => sum | (access.includes(letter) ? BPF_DEVCG_ACC[letter] : 0), 0);
+  return bits << ACCESS_SHIFT;
 }

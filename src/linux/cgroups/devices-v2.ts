@@ -3,9 +3,9 @@
 // than one (another manager's, systemd's for instance) go after the new one is there. A filter that allows everything
 // is no program: what the parents' programs forbid stays forbidden.
 
-import { closeSync } from "node:fs";
 import { type ErrnoName, errnoNumber } from "../abi/errno.ts";
 import { attachedPrograms, attachProgram, detachProgram, loadDeviceProgram, openProgram } from "../bpf/programs.ts";
+import { close } from "../files.ts";
 import { SyscallError } from "../kernel.ts";
 import { deviceProgram } from "./device-program.ts";
 import type { DeviceFilter } from "./device-rules.ts";
@@ -35,11 +35,11 @@ function install(cgroup: number, filter: DeviceFilter): void {
   using opened = new DisposableStack();
   const old = attachedPrograms(cgroup).flatMap((id) => {
     const program = openIfPossible(id);
-    return program === undefined ? [] : [opened.adopt(program, closeSync)];
+    return program === undefined ? [] : [opened.adopt(program, close)];
   });
   const replaced = old.length === 1 && !allowsAll(filter) ? old[0] : undefined;
   if (!allowsAll(filter)) {
-    const program = opened.adopt(loadDeviceProgram(deviceProgram(filter)), closeSync);
+    const program = opened.adopt(loadDeviceProgram(deviceProgram(filter)), close);
     attachProgram(cgroup, program, replaced);
   }
   for (const program of old) if (program !== replaced) detachProgram(cgroup, program);

@@ -1,5 +1,5 @@
 // What this room throws. Everything here is a file, so an error is: which field of the config asked for it, which
-// operation, which file, what was written, and the kernel's answer. Node's own errors carry the answer as `code`.
+// operation, which file, what was written, and the kernel's answer. FileErrors carry the answer as `code`.
 // Permission errors stay recognisable (`code`), because rootless callers may ignore them: cgroups(7), "Delegation".
 
 import { type ErrnoName, errnoNumber, errnoText } from "../abi/errno.ts";
@@ -15,7 +15,7 @@ export class CgroupError extends Error {
   }
 }
 
-/** The errno name of a failed `node:fs` call; anything else that was thrown is thrown again. */
+/** The errno name of a failed call on a file; anything else that was thrown is thrown again. */
 export function errnoOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (error instanceof Error && typeof code === "string") return code;

@@ -8,8 +8,9 @@
 // mount points, but has thousands of lines where thousands of containers run; so it is read only when a hierarchy is not
 // where everybody mounts it, or is mounted there from a subdirectory (inside a container).
 
-import { readFileSync, statfsSync, statSync } from "node:fs";
-import { dirname, relative } from "node:path";
+import { fileSystemType, statusOf } from "../file-status.ts";
+import { readText } from "../files.ts";
+import { dirname } from "../paths.ts";
 
 /** How the host mounts its cgroups. */
 export type CgroupMode = "v1" | "hybrid" | "v2";
@@ -83,7 +84,8 @@ function sameHierarchy(mount: CgroupMount, name: string): boolean {
 
 /** In a container /proc/self/cgroup may show a path of the host, of which only the part below `root` is mounted. */
 function below(root: string, path: string): string {
-  return visible(`/${relative(root, path)}`);
+  if (root === "/") return visible(path);
+  return path.startsWith(`${root}/`) ? path.slice(root.length) : "/";
 }
 
 /** A cgroup outside the cgroup namespace, or outside what is mounted, shows as "/../x": nothing there can be reached. */
@@ -135,16 +137,13 @@ const CGROUP2_SUPER_MAGIC = 0x63677270;
 
 const thisHost: Probe = {
   filesystem(directory) {
-    try {
-      const { type } = statfsSync(directory);
-      return type === CGROUP_SUPER_MAGIC ? "cgroup" : type === CGROUP2_SUPER_MAGIC ? "cgroup2" : "other";
-    } catch {
-      return "none";
-    }
+    const type = fileSystemType(directory);
+    if (type === undefined) return "none";
+    return type === CGROUP_SUPER_MAGIC ? "cgroup" : type === CGROUP2_SUPER_MAGIC ? "cgroup2" : "other";
   },
   // kernfs numbers the root of a file system 1, and bind mounts and cgroup namespaces of a subdirectory show that one's.
-  isHierarchyRoot: (directory) => statSync(directory).ino === 1,
-  read: (file) => readFileSync(`/proc/self/${file}`, "utf8"),
+  isHierarchyRoot: (directory) => statusOf(directory)?.inode === 1,
+  read: (file) => readText(`/proc/self/${file}`),
 };
 
 /** The parent of tsrun's own cgroup, where a v2 container without an absolute path goes. */

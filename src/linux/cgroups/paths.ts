@@ -8,8 +8,8 @@
 // controllers to its children ("no internal processes", cgroups(7)). The hybrid hierarchy has no controllers: v1's rule.
 // Paths are cleaned as text before they are joined, so `..` stays below its start. cgroup file systems have no symlinks.
 
-import { join, normalize } from "node:path";
 import { ConfigError } from "../errors.ts";
+import { clean } from "../paths.ts";
 import { type CgroupHost, type Hierarchy, ownParent } from "./host.ts";
 
 /** The container's directory in one hierarchy. */
@@ -25,8 +25,8 @@ export interface CgroupDir {
  */
 export function cgroupPaths(host: CgroupHost, cgroupsPath: string | undefined, id: string): readonly CgroupDir[] {
   const wanted = cgroupsPath || id;
-  const inner = normalize(`/${wanted}`).replace(/\/$/, "");
-  if (inner === "") {
+  const inner = clean(wanted);
+  if (inner === "/") {
     throw new ConfigError(
       "linux.cgroupsPath",
       `${JSON.stringify(wanted)} is a cgroup that is not the container's alone`,
@@ -35,6 +35,6 @@ export function cgroupPaths(host: CgroupHost, cgroupsPath: string | undefined, i
   const absolute = wanted.startsWith("/");
   return host.hierarchies.map((hierarchy) => {
     const start = absolute ? "/" : host.mode === "v2" ? ownParent(hierarchy) : hierarchy.own;
-    return { hierarchy, path: join(hierarchy.mount, start, inner) };
+    return { hierarchy, path: clean(`${hierarchy.mount}${start}${inner}`) };
   });
 }

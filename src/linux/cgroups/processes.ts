@@ -4,7 +4,7 @@
 // whoever was born meanwhile; if they do not get fewer the subtree is frozen (which takes a millisecond, so not at first).
 // A frozen v1 process does not die before it is thawed.
 
-import { readdirSync } from "node:fs";
+import { list } from "../directories.ts";
 import { errnoOf } from "./error.ts";
 import { readFile, writeFile } from "./write.ts";
 
@@ -28,8 +28,8 @@ function processesIn(path: string): number[] {
 /** The cgroups directly below `path`. */
 export function children(path: string): string[] {
   try {
-    const entries = readdirSync(path, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => `${path}/${entry.name}`);
+    const entries = list(path).filter((entry) => entry.isDirectory);
+    return entries.map((entry) => `${path}/${entry.name}`);
   } catch (error) {
     errnoOf(error);
     return [];

@@ -2,7 +2,7 @@
 // killed is in it until it has run to its end; so a busy one is asked again, soon at first: most are gone in under a
 // millisecond, and nothing here sleeps for a fixed time.
 
-import { rmdirSync } from "node:fs";
+import { removeDirectory } from "../files.ts";
 import { errnoOf, failed } from "./error.ts";
 import { children, processesBelow } from "./processes.ts";
 import { readFile } from "./write.ts";
@@ -46,11 +46,10 @@ function removeTree(path: string, deadline: number): void {
 
 function rmdir(path: string): string | undefined {
   try {
-    rmdirSync(path);
+    removeDirectory(path);
     return undefined;
   } catch (error) {
-    const code = errnoOf(error);
-    return code === "ENOENT" ? undefined : code;
+    return errnoOf(error);
   }
 }
 

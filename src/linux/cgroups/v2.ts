@@ -3,8 +3,8 @@
 // A cgroup has the controllers that its parent lists in cgroup.subtree_control, which can list those that its own parent
 // lists. Writing it takes the kernel's cgroup lock and waits for dying siblings, so it is read first: mostly all is there.
 
-import { dirname } from "node:path";
 import { ConfigError } from "../errors.ts";
+import { dirname } from "../paths.ts";
 import { readFile, type Write, writeFile } from "./write.ts";
 
 /**

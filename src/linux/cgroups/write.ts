@@ -2,9 +2,9 @@
 // from the config alone, and carried out here, so that a plan can be tested, printed and explained without a cgroup.
 // A file that does not exist is a controller that is not there: never created, cgroup file systems have no O_CREAT.
 
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
-import { O_CLOEXEC, O_WRONLY } from "../abi/fcntl.ts";
+import { O_WRONLY } from "../abi/fcntl.ts";
 import { ConfigError } from "../errors.ts";
+import { close, open, readText, write } from "../files.ts";
 import { CgroupError, errnoOf, failed } from "./error.ts";
 
 /** One text for one file of the container's cgroup. */
@@ -73,11 +73,11 @@ export function writeFile(path: string, text: string): string | undefined {
 export function writeLines(path: string, lines: readonly string[]): { line: string; code: string } | undefined {
   let line = lines[0] ?? "";
   try {
-    const fd = openSync(path, O_WRONLY | O_CLOEXEC);
+    const fd = open(path, O_WRONLY);
     try {
-      for (line of lines) writeSync(fd, line);
+      for (line of lines) write(fd, new TextEncoder().encode(line));
     } finally {
-      closeSync(fd);
+      close(fd);
     }
     return undefined;
   } catch (error) {
@@ -88,7 +88,7 @@ export function writeLines(path: string, lines: readonly string[]): { line: stri
 /** A cgroup file's text without the newline; undefined when it cannot be read. */
 export function readFile(path: string): string | undefined {
   try {
-    return readFileSync(path, "utf8").trimEnd();
+    return readText(path).trimEnd();
   } catch (error) {
     errnoOf(error);
     return undefined;

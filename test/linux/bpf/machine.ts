@@ -50,8 +50,6 @@ export function run(program: Uint8Array, { type, access, major, minor }: Access)
     if (at.code === 0x05) pc += at.offset;
     else if (at.code === 0x46) pc += (read(dst) & immediate) !== 0 ? at.offset : 0;
     else if (at.code === 0x56) pc += read(dst) !== immediate ? at.offset : 0;
-    else if (at.code === 0x54) registers[dst] = (read(dst) & immediate) >>> 0;
-    else if (at.code === 0x74) registers[dst] = read(dst) >>> immediate;
     else if (at.code === 0xb4) registers[dst] = immediate;
     else if (at.code === 0x61 && at.src === 1) registers[dst] = context[at.offset / 4] as number;
     else throw new Error(`instruction 0x${at.code.toString(16)} at ${pc}`);
@@ -61,10 +59,8 @@ export function run(program: Uint8Array, { type, access, major, minor }: Access)
 const PRINTED: Readonly<Record<number, (i: Decoded) => string>> = {
   5: ({ offset }) => `goto pc+${offset}`,
   70: ({ dst, immediate, offset }) => `if w${dst} & 0x${immediate.toString(16)} goto pc+${offset}`,
-  84: ({ dst, immediate }) => `w${dst} &= ${immediate}`,
   86: ({ dst, immediate, offset }) => `if w${dst} != 0x${immediate.toString(16)} goto pc+${offset}`,
   97: ({ dst, src, offset }) => `r${dst} = *(u32 *)(r${src} +${offset})`,
-  116: ({ dst, immediate }) => `w${dst} >>= ${immediate}`,
   149: () => "exit",
   180: ({ dst, immediate }) => `w${dst} = ${immediate}`,
 };

@@ -68,7 +68,11 @@ describe.skipIf(mount === "")("device programs in the kernel", () => {
 
   it("are attached beside each other, replaced in their place, and detached", () => {
     using cgroup = new TestCgroup(mount);
-    const [a, b, c] = [0, 1, 1].map((result) => loadDeviceProgram([move(0, result), exit()])) as [number, number, number];
+    const [a, b, c] = [0, 1, 1].map((result) => loadDeviceProgram([move(0, result), exit()])) as [
+      number,
+      number,
+      number,
+    ];
     try {
       expect(attachedPrograms(cgroup.fd)).toEqual([]);
       attachProgram(cgroup.fd, a);

@@ -1,7 +1,7 @@
 // Runs in a mount namespace of its own in which /sys/fs/cgroup is cgroup v2, as on a host without v1, and prints what it
 // saw as JSON. The name of the cgroup is its argument. Which controllers there are depends on the real host.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Cgroup } from "../../../src/linux/cgroups/cgroup.ts";
 import { createCgroup } from "../../../src/linux/cgroups/create.ts";
@@ -35,8 +35,15 @@ const seen: Record<string, unknown> = {
   seen.opened = join.directory !== undefined;
 }
 seen.unavailable = attempt(() => cgroup.apply({ memory: { limit: 1 << 20 } }));
+
+const enter = `echo 0 >${top}/parent/box/cgroup.procs`;
+const readable = (node: string) => `true <${node} && echo ${node}`;
+const open = `${enter} && { ${readable("/dev/kmsg")}; ${readable("/dev/full")}; }`;
+seen.open = spawnSync("/bin/busybox", ["sh", "-c", open], { encoding: "utf8" }).stdout;
+// Rules that cannot be put in force: the cgroup goes with them.
+const rules = [{ allow: true, type: "b", major: 2 ** 32, minor: 0 }] as const;
 seen.devices = attempt(() =>
-  createCgroup(host, { id: "x", cgroupsPath: `/${name}/x`, resources: { devices: [{ allow: false }] } }),
+  createCgroup(host, { id: "x", cgroupsPath: `/${name}/x`, resources: { devices: [...rules] } }),
 );
 seen.devicesLeft = existsSync(`${top}/x`);
 

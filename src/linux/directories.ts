@@ -1,0 +1,111 @@
+// Directories: mkdir(2), getdents64(2), and removing a tree. See files.ts for why not node:fs.
+
+import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "./abi/fcntl.ts";
+import { syscallNumber } from "./abi/syscalls.ts";
+import { linkStatusOf, statusOf } from "./file-status.ts";
+import { close, FileError, fileCall, open, pathBytes } from "./files.ts";
+import { syscall } from "./libc.ts";
+import { dirname } from "./paths.ts";
+
+const ENOENT = 2;
+const EEXIST = 17;
+const EISDIR = 21;
+const EPERM = 1;
+
+/** `struct linux_dirent64`: u64 inode, u64 offset, u16 length of the record, u8 type, NUL-terminated name. */
+const DIRENT = { length: 16, type: 18, name: 19 } as const;
+const DT_UNKNOWN = 0;
+const DT_DIR = 4;
+const BUFFER = 16 * 1024;
+
+/** What a directory has under a name. */
+export interface Entry {
+  readonly name: string;
+  readonly isDirectory: boolean;
+}
+
+/** Makes a directory; `mode` less the umask. Returns -errno or 0: what to make of EEXIST is the caller's to know. */
+export function tryMakeDirectory(path: string, mode: number): number {
+  return syscall(syscallNumber("mkdirat"), AT_FDCWD, pathBytes(path), mode);
+}
+
+/** Makes a directory. @throws FileError */
+export function makeDirectory(path: string, mode = 0o777): void {
+  const result = tryMakeDirectory(path, mode);
+  if (result < 0) throw new FileError("mkdirat", -result, path);
+}
+
+/** Makes a directory and its missing parents. Returns false when it was there. @throws FileError */
+export function makeDirectories(path: string, mode = 0o777): boolean {
+  let result = tryMakeDirectory(path, mode);
+  if (result === -ENOENT && dirname(path) !== path) {
+    makeDirectories(dirname(path), mode);
+    result = tryMakeDirectory(path, mode);
+  }
+  if (result === -EEXIST && statusOf(path)?.kind === "directory") return false;
+  if (result < 0) throw new FileError("mkdirat", -result, path);
+  return true;
+}
+
+/** What is in a directory, in the kernel's order. @throws FileError */
+export function list(path: string): Entry[] {
+  const fd = open(path, O_RDONLY | O_DIRECTORY);
+  try {
+    return entriesOf(fd, path);
+  } finally {
+    close(fd);
+  }
+}
+
+/** Removes a file, or a directory and all in it, links not followed. No error when there is nothing. @throws FileError */
+export function removeTree(path: string): void {
+  removeBelow(AT_FDCWD, path);
+}
+
+function removeBelow(parent: number, name: string): void {
+  const remove = (flags: number): number => syscall(syscallNumber("unlinkat"), parent, pathBytes(name), flags);
+  const result = remove(0);
+  if (result === 0 || result === -ENOENT) return;
+  // POSIX lets unlink(2) of a directory be EPERM.
+  if (result !== -EISDIR && result !== -EPERM) throw new FileError("unlinkat", -result, name);
+  empty(parent, name);
+  const last = remove(AT_REMOVEDIR);
+  if (last < 0 && last !== -ENOENT) throw new FileError("unlinkat", -last, name);
+}
+
+function empty(parent: number, name: string): void {
+  const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+  const fd = fileCall("openat", name, parent, pathBytes(name), flags | O_CLOEXEC, 0);
+  try {
+    for (const entry of entriesOf(fd, name)) removeBelow(fd, entry.name);
+  } finally {
+    close(fd);
+  }
+}
+
+function entriesOf(fd: number, path: string): Entry[] {
+  const entries: Entry[] = [];
+  const bytes = new Uint8Array(BUFFER);
+  for (;;) {
+    const length = fileCall("getdents64", path, fd, bytes, bytes.length);
+    if (length === 0) return entries;
+    decode(bytes.subarray(0, length), fd, entries);
+  }
+}
+
+function decode(bytes: Uint8Array, fd: number, entries: Entry[]): void {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  for (let at = 0; at < bytes.length; ) {
+    const start = at + DIRENT.name;
+    const name = decoder.decode(bytes.subarray(start, bytes.indexOf(0, start)));
+    const type = bytes[at + DIRENT.type] ?? DT_UNKNOWN;
+    if (name !== "." && name !== "..")
+      entries.push({ name, isDirectory: isDirectory(type, `/proc/self/fd/${fd}/${name}`) });
+    at += (bytes[at + DIRENT.length] ?? 0) + (bytes[at + DIRENT.length + 1] ?? 0) * 256;
+  }
+}
+
+/** Some file systems do not tell. */
+function isDirectory(type: number, path: string): boolean {
+  return type === DT_UNKNOWN ? linkStatusOf(path)?.kind === "directory" : type === DT_DIR;
+}

@@ -1,0 +1,166 @@
+// Files by their system calls: open(2), read(2), write(2), readlink(2), rename(2) … through libc.ts. node:fs does the same,
+// but loading it takes a starting Bun 1.3 to 2.2 ms and a thread, which is more than all of a short command's own work.
+// Directories are directories.ts's, what a file is file-status.ts's.
+//
+// Descriptors are close-on-exec. A call that fails throws a FileError, with node's `code`, so that whoever asks for
+// "ENOENT" need not know which of the two read the file.
+
+import { type ErrnoName, errnoName, errnoText } from "./abi/errno.ts";
+import { AT_FDCWD, AT_REMOVEDIR, O_APPEND, O_CLOEXEC, O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "./abi/fcntl.ts";
+import { type SyscallName, syscallNumber } from "./abi/syscalls.ts";
+import { syscall, type Word } from "./libc.ts";
+
+const ENOENT = 2;
+const EINTR = 4;
+/** Room for what most files hold; a longer one takes more reads. */
+const READ_SIZE = 8192;
+/** No link is longer: PATH_MAX. */
+const LINK_SIZE = 4096;
+
+/** A call on a file that failed. */
+export class FileError extends Error {
+  override readonly name = "FileError";
+  /** By name, `ENOENT`. */
+  readonly code: ErrnoName;
+  readonly errno: number;
+  readonly syscall: SyscallName;
+  readonly path: string;
+
+  constructor(call: SyscallName, errno: number, path: string) {
+    const code = errnoName(errno);
+    const text = errnoText(errno);
+    super(`${code}: ${text.charAt(0).toLowerCase()}${text.slice(1)}, ${call} '${path}'`);
+    this.code = code as ErrnoName;
+    this.errno = errno;
+    this.syscall = call;
+    this.path = path;
+  }
+}
+
+/** Makes a call on `path` (which is for the error's words; arguments hold it too). @throws FileError */
+export function fileCall(name: SyscallName, path: string, ...args: Word[]): number {
+  for (;;) {
+    const result = syscall(syscallNumber(name), ...args);
+    if (result >= 0) return result;
+    if (result !== -EINTR) throw new FileError(name, -result, path);
+  }
+}
+
+/** A path for the kernel. A NUL byte would cut it short, and another file would be meant: RangeError. */
+export function pathBytes(path: string): Uint8Array {
+  if (path.includes("\0")) throw new RangeError(`Cannot use a path with a NUL byte: ${JSON.stringify(path)}`);
+  return new TextEncoder().encode(`${path}\0`);
+}
+
+/** Opens a file. `flags` are open(2)'s; `mode` is for O_CREAT, and the umask is taken from it. */
+export function open(path: string, flags: number, mode = 0): number {
+  return fileCall("openat", path, AT_FDCWD, pathBytes(path), flags | O_CLOEXEC, mode);
+}
+
+/** Closes a descriptor. Linux has closed it even where it reports an error. */
+export function close(fd: number): void {
+  syscall(syscallNumber("close"), fd);
+}
+
+/** Reads once. The number of bytes; 0 at the end of the file. */
+export function read(fd: number, buffer: Uint8Array): number {
+  return fileCall("read", `descriptor ${fd}`, fd, buffer, buffer.length);
+}
+
+/** Writes once. How many of the bytes were taken. */
+export function write(fd: number, bytes: Uint8Array): number {
+  return fileCall("write", `descriptor ${fd}`, fd, bytes, bytes.length);
+}
+
+/** Reads an open file from where it is to its end. */
+export function readAll(fd: number): Uint8Array {
+  let bytes = new Uint8Array(READ_SIZE);
+  for (let length = 0; ; ) {
+    const count = read(fd, bytes.subarray(length));
+    if (count === 0) return bytes.subarray(0, length);
+    length += count;
+    if (length === bytes.length) {
+      const larger = new Uint8Array(length * 4);
+      larger.set(bytes);
+      bytes = larger;
+    }
+  }
+}
+
+/** The text of a file. What is not UTF-8 in it becomes U+FFFD; a byte order mark stays. */
+export function readText(path: string): string {
+  const fd = open(path, O_RDONLY);
+  try {
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readAll(fd));
+  } finally {
+    close(fd);
+  }
+}
+
+/** Makes a file, or empties the one that is there, and writes a text to it. */
+export function writeText(path: string, text: string, mode = 0o666, flags = O_CREAT | O_TRUNC): void {
+  const fd = open(path, O_WRONLY | flags, mode);
+  try {
+    writeBytes(fd, new TextEncoder().encode(text));
+  } finally {
+    close(fd);
+  }
+}
+
+/** Adds a text to the end of a file, which is made where it is missing. */
+export function appendText(path: string, text: string, mode = 0o666): void {
+  writeText(path, text, mode, O_CREAT | O_APPEND);
+}
+
+/** Writes to a file of /proc, which is there, with one write(2). */
+export function writeExisting(path: string, text: string): void {
+  writeText(path, text, 0, 0);
+}
+
+/** Writes all of the bytes; files take what they are given at once, pipes perhaps not. */
+function writeBytes(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) done += write(fd, bytes.subarray(done));
+}
+
+/** Renames a file or directory, over what has the new name. */
+export function rename(from: string, to: string): void {
+  fileCall("renameat2", from, AT_FDCWD, pathBytes(from), AT_FDCWD, pathBytes(to), 0);
+}
+
+/** Removes a name of a file. Returns false where there is none. */
+export function unlink(path: string): boolean {
+  return removeName(path, 0);
+}
+
+/** Removes an empty directory. Returns false where there is none. */
+export function removeDirectory(path: string): boolean {
+  return removeName(path, AT_REMOVEDIR);
+}
+
+function removeName(path: string, flags: number): boolean {
+  const result = syscall(syscallNumber("unlinkat"), AT_FDCWD, pathBytes(path), flags);
+  if (result < 0 && result !== -ENOENT) throw new FileError("unlinkat", -result, path);
+  return result === 0;
+}
+
+/** Makes a symbolic link that holds `target`. */
+export function symlink(target: string, path: string): void {
+  fileCall("symlinkat", path, pathBytes(target), AT_FDCWD, pathBytes(path));
+}
+
+/** What a symbolic link holds. */
+export function readLink(path: string): string {
+  const bytes = new Uint8Array(LINK_SIZE);
+  const length = fileCall("readlinkat", path, AT_FDCWD, pathBytes(path), bytes, bytes.length);
+  return new TextDecoder().decode(bytes.subarray(0, length));
+}
+
+/** Sets the mode of a file, links followed. */
+export function chmod(path: string, mode: number): void {
+  fileCall("fchmodat", path, AT_FDCWD, pathBytes(path), mode);
+}
+
+/** Gives an open file to a user and a group. */
+export function chownDescriptor(fd: number, uid: number, gid: number): void {
+  fileCall("fchown", `descriptor ${fd}`, fd, uid, gid);
+}
