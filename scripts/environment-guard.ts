@@ -9,8 +9,8 @@
 // it) becomes a PT_LOAD. Nothing in them depends on where the file is loaded. /proc/PID/environ still shows everything.
 
 import type { Architecture } from "../src/linux/abi/syscalls.ts";
-import { hex, type Instruction, type Line, machineCode, plain, word } from "../src/linux/agent/assembly.ts";
 import * as arm64 from "../src/linux/agent/arm64.ts";
+import { hex, type Instruction, type Line, machineCode, plain, word } from "../src/linux/agent/assembly.ts";
 import { addImmediate, at, je, jmp, jne, load, mov, store, test } from "../src/linux/agent/x64.ts";
 
 /** What tsrun and the programs that it calls are told by the environment. One without "=" stands for all that begin so. */
@@ -134,7 +134,6 @@ function x64Guard(entry: number): readonly Line[] {
     store(at("rdi", 0), "rax"),
     x64Jump(entry),
     "names:",
-    plain([], ""),
   ];
 }
 
@@ -176,7 +175,6 @@ function arm64Guard(entry: number): readonly Line[] {
     plain(word(0xf900015f), "str xzr, [x10]"),
     arm64Jump(entry),
     "names:",
-    plain([], ""),
   ];
 }
 
@@ -185,7 +183,11 @@ function x64AddressOf(register: "rbx", label: `${string}:`): Instruction {
   return {
     size,
     encode: (place, addressOf) => [0x48, 0x8d, 0x1d, ...word(addressOf(label.slice(0, -1)) - (place + size))],
-    text: (addressOf) => `lea ${register},[rip+…] # ${hex(addressOf(label.slice(0, -1)))}`,
+    // The next instruction is "name:", from where the displacement counts.
+    text: (addressOf) => {
+      const target = addressOf(label.slice(0, -1));
+      return `lea ${register},[rip+${hex(target - addressOf("name"))}] # ${hex(target)}`;
+    },
   };
 }
 
@@ -231,7 +233,9 @@ function programHeaders(view: DataView): number[] {
 /** The end of the last segment; the guard's comes behind it, so that segments stay in order. */
 function endOfMemory(view: DataView, headers: readonly number[]): number {
   const loads = headers.filter((header) => view.getUint32(header + PROGRAM.type, true) === PT_LOAD);
-  return Math.max(...loads.map((header) => word64(view, header + PROGRAM.address) + word64(view, header + PROGRAM.memory)));
+  return Math.max(
+    ...loads.map((header) => word64(view, header + PROGRAM.address) + word64(view, header + PROGRAM.memory)),
+  );
 }
 
 function word64(view: DataView, offset: number): number {

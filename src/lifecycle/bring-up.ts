@@ -4,7 +4,7 @@
 // what `delete --force` finds, by the state that is written first; the agent and init die with their sockets.
 
 import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../linux/abi/fcntl.ts";
-import { Agent, socketpair } from "../linux/agent/agent.ts";
+import type { Agent } from "../linux/agent/agent.ts";
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
 import { Cgroup, type CgroupRecord } from "../linux/cgroups/cgroup.ts";
 import { createCgroup } from "../linux/cgroups/create.ts";
@@ -14,18 +14,19 @@ import { ConfigError } from "../linux/errors.ts";
 import { linkStatusOf } from "../linux/file-status.ts";
 import { writeText } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
-import { AgentKernel } from "../linux/kernel.ts";
+import type { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
 import { Plan } from "../linux/plan.ts";
-import { launch, type Program, type SeccompFilter, type StartFifos, setUp } from "../linux/programs.ts";
+import { type Program, type SeccompFilter, type StartFifos, setUp } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
 import type { Config, Process } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
 import { SPEC_VERSION } from "../spec/version.ts";
+import { beget } from "./beget.ts";
 import type { Globals } from "./command.ts";
 import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
@@ -35,7 +36,7 @@ import { hostId, writeIdMaps } from "./id-maps.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
 import { processStat } from "./process-identity.ts";
-import { descriptorTaker, finishProcess, setgroupsDenied } from "./process-setup.ts";
+import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
@@ -61,13 +62,10 @@ export interface Request extends Globals {
 
 /** A container that is all there but for its program. */
 export interface Newborn {
-  readonly config: Config;
   readonly container: Container;
   /** init, which waits for its last plan. */
   readonly init: Agent;
   readonly kernel: AgentKernel;
-  /** What cloned init. */
-  readonly agent: Agent;
   /** Undefined where the config has no process. */
   readonly program: Program | undefined;
   readonly fifos: StartFifos;
@@ -105,21 +103,16 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
   });
   const fifos = request.waitsForStart ? makeFifos(container, descriptors) : { gate: -1, failure: -1 };
 
-  const { agent, init, kernel, leftOpen } = spawnInit(undo, {
-    request,
-    config,
+  const expected = beget(undo, {
+    name: "tsrun:init",
     namespaces,
+    timeOffsets: linux?.timeOffsets,
     cgroup,
     descriptors,
-    preserved,
+    firstPrivateFd: 3 + preserved.fds.length,
   });
-  if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
-  if (config.process !== undefined) setFromOutside(init.pid, config.process);
-  const stat = processStat(init.pid);
-  container.update({ pid: init.pid, pidStart: stat?.start ?? 0, cgroupsMade: true });
-  if (config.process !== undefined) chownStreams(hostUid(config.process, config, namespaces));
-
-  const program = setUpInside(undo, {
+  // All of this is made while the kernel makes the process.
+  const { plan, programOf, bear } = planInside(undo, {
     request,
     config,
     bundle,
@@ -130,12 +123,19 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
     container,
     hookRunners,
     seccomp,
-    init,
-    kernel,
-    leftOpen,
-    preserved,
+    leftOpen: expected.leftOpen,
+    env: preserved.env,
   });
-  return { config, container, init, kernel, agent, program, fifos };
+  const { child: init, kernel } = expected.meet();
+  bear(init.pid);
+  if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
+  if (config.process !== undefined) setFromOutside(init.pid, config.process);
+  container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
+  // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
+  if (hookRunners !== undefined) container.update({});
+  if (config.process !== undefined) chownStreams(hostUid(config.process, config, namespaces));
+  const answers = kernel.run(plan);
+  return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
 }
 
 /** Whether a service manager waits for the container to be ready: sd_notify(3). */
@@ -219,44 +219,6 @@ function makeFifos(container: Container, descriptors: Descriptors): StartFifos {
   return { gate: descriptors.open(container.fifoPath, O_RDWR), failure };
 }
 
-interface Spawning {
-  readonly request: Request;
-  readonly config: Config;
-  readonly namespaces: Namespaces;
-  readonly cgroup: Cgroup;
-  readonly descriptors: Descriptors;
-  readonly preserved: { readonly fds: readonly number[] };
-}
-
-interface Spawned extends Pick<Newborn, "agent" | "init" | "kernel"> {
-  /** Descriptors of init's that only the agent needed. */
-  readonly leftOpen: readonly number[];
-}
-
-function spawnInit(undo: DisposableStack, to: Spawning): Spawned {
-  using joins = to.cgroup.open();
-  const [ours, theirs] = socketpair();
-  const childSocket = to.descriptors.own(theirs);
-  for (const fd of joins.tasks) to.descriptors.lend(fd);
-  if (joins.directory !== undefined) to.descriptors.lend(joins.directory);
-  const socket = to.descriptors.free();
-  const agent = undo.use(Agent.spawn({ fds: to.descriptors.pairs(), argv0: "tsrun:init", socket }));
-  to.descriptors[Symbol.dispose](); // the agent has its own
-  const { plan, pid } = launch({
-    namespaces: to.namespaces,
-    timeOffsets: to.config.linux?.timeOffsets,
-    cgroup: { tasks: joins.tasks, directory: joins.directory },
-    firstPrivateFd: 3 + to.preserved.fds.length,
-    childSocket,
-    sibling: to.request.detached,
-  });
-  const results = new AgentKernel(agent).run(plan);
-  const init = undo.use(Agent.adopted(ours, results.value(pid)));
-  const kernel = new AgentKernel(init);
-  kernel.adoptReply();
-  return { agent, init, kernel, leftOpen: joins.directory === undefined ? [socket] : [socket, joins.directory] };
-}
-
 /** What tsrun does to init while it is root still, with rights that init may not have. */
 function setFromOutside(pid: number, process: Process): void {
   setOomScore(pid, process.oomScoreAdj);
@@ -271,23 +233,25 @@ function hostUid(process: Process, { linux }: Config, namespaces: Namespaces): n
   return id;
 }
 
-interface Inside extends Omit<Spawning, "descriptors" | "preserved"> {
+interface Inside {
+  readonly request: Request;
+  readonly config: Config;
   readonly bundle: string;
   readonly rootfs: string;
+  readonly namespaces: Namespaces;
   readonly host: CgroupHost;
+  readonly cgroup: Cgroup;
   readonly container: Container;
   readonly hookRunners: typeof import("./hooks.ts") | undefined;
   readonly seccomp: SeccompFilter | undefined;
-  readonly init: Agent;
-  readonly kernel: AgentKernel;
   readonly leftOpen: readonly number[];
-  readonly preserved: { readonly env: readonly string[] };
+  readonly env: readonly string[];
 }
 
-/** Everything in init up to the program. */
-function setUpInside(undo: DisposableStack, at: Inside): Program | undefined {
-  const { request, config, namespaces, init, kernel } = at;
-  const takeDescriptor = descriptorTaker(undo, init.pid);
+/** The plan of everything in init up to its program; `bear` tells of its pid once that is known. */
+function planInside(undo: DisposableStack, at: Inside) {
+  const { request, config, namespaces } = at;
+  const taker = new DescriptorTaker(undo);
   const plan = new Plan();
   const { to, terminal } = setUp({
     plan,
@@ -297,32 +261,30 @@ function setUpInside(undo: DisposableStack, at: Inside): Program | undefined {
     bundle: at.bundle,
     rootfs: at.rootfs,
     cgroups: cgroupDirectories(at.cgroup, at.host),
-    takeDescriptor,
+    takeDescriptor: taker.take,
     id: request.id,
     newKeyring: !request.noNewKeyring,
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
-    ...createHooks(config, at.container.state, at.hookRunners),
+    ...createHooks(config, at.container, at.hookRunners),
   });
   for (const check of to.checks) plan.pause("check", check);
   const { process, linux } = config;
-  if (process === undefined) {
-    kernel.run(plan);
-    return undefined;
-  }
-  return finishProcess(kernel, plan, {
+  if (process === undefined) return { plan, programOf: undefined, bear: taker.from };
+  const programOf = planProcess(plan, {
     process,
     personality: linux?.personality,
     seccomp: at.seccomp,
     terminal,
     onTerminal: request.onTerminal,
-    takeDescriptor,
+    takeDescriptor: taker.take,
     nullStdio: terminal === undefined ? nullStreams() : [],
     defaultUmask: DEFAULT_UMASK,
-    extraEnv: at.preserved.env,
+    extraEnv: at.env,
     lastCapability: thisHost.lastCapability(),
-    setgroupsDenied: hasNamespace(namespaces, "user") && setgroupsDenied(init.pid),
+    inUserNamespace: hasNamespace(namespaces, "user"),
   });
+  return { plan, programOf, bear: taker.from };
 }
 
 /** The specification leaves the umask to the caller; every runtime makes it this, and images rely on it. */

@@ -128,6 +128,11 @@ export class Container implements Disposable {
     return this.#state;
   }
 
+  /** Changes the state in memory; the next `update` writes it. */
+  note(changes: Partial<State>): void {
+    this.#state = { ...this.#state, ...changes } as State;
+  }
+
   /** Changes the state, in memory and on disk. Needs the lock. The first time it must be given whole. */
   update(changes: Partial<State>): void {
     if (this.#lock === undefined) throw new Error(`cannot change container ${this.id} without its lock`);

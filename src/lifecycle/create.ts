@@ -13,7 +13,7 @@ export async function command(context: Context<"create">): Promise<ExitStatus> {
   using undo = new DisposableStack();
   const onTerminal = consoleSender(flags.consoleSocket);
   const request = { ...context, ...flags, id: args[0], onTerminal, detached: true, waitsForStart: true };
-  const { container, init, kernel, agent, program, fifos } = await bringUp(request, undo);
+  const { container, init, kernel, program, fifos } = await bringUp(request, undo);
   const last = waitForStart(program, fifos);
   container.update({ phase: "created", lastCalls: last.steps.map(({ field, call }) => describeCall(call, field)) });
   if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));
@@ -23,7 +23,6 @@ export async function command(context: Context<"create">): Promise<ExitStatus> {
   undo.move();
   init.release();
   init[Symbol.dispose]();
-  agent[Symbol.dispose]();
   container.unlock();
   return 0;
 }

@@ -2,8 +2,7 @@
 // is reads its status. pidfd_open(2) becomes readable then.
 
 import { ConfigError } from "../linux/errors.ts";
-import { close } from "../linux/files.ts";
-import { call, pidfdOpen } from "../linux/local.ts";
+import { close, fileCall } from "../linux/files.ts";
 import { isAlive } from "./process-identity.ts";
 
 const POLLIN = 1;
@@ -13,7 +12,7 @@ const SECONDS = 10;
 export function waitForDeath(pid: number, start: number): void {
   let pidfd: number;
   try {
-    pidfd = pidfdOpen(pid);
+    pidfd = fileCall("pidfd_open", `process ${pid}`, pid, 0);
   } catch {
     return; // ESRCH: it is gone.
   }
@@ -21,7 +20,7 @@ export function waitForDeath(pid: number, start: number): void {
     if (!isAlive(pid, start)) return;
     const pollfd = new Uint8Array(Int32Array.of(pidfd, POLLIN).buffer);
     const timeout = new Uint8Array(BigInt64Array.of(BigInt(SECONDS), 0n).buffer);
-    if (call("delete", "ppoll", pollfd, 1, timeout, 0, 0) === 0)
+    if (fileCall("ppoll", `process ${pid}`, pollfd, 1, timeout, 0, 0) === 0)
       throw new ConfigError("container", `process ${pid} was killed and does not end`);
   } finally {
     close(pidfd);

@@ -2,19 +2,18 @@
 // process there; from then on it is made what it is to be as init was. runtime-spec has no words on exec: this is runc's.
 
 import { AT_FDCWD, O_DIRECTORY, O_PATH } from "../linux/abi/fcntl.ts";
-import { Agent, socketpair } from "../linux/agent/agent.ts";
 import { close, openat } from "../linux/calls.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { thisHost } from "../linux/host.ts";
 import { planKeyring } from "../linux/identity.ts";
-import { AgentKernel } from "../linux/kernel.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import { Plan } from "../linux/plan.ts";
-import { launch, type Program, runNow, type SeccompFilter } from "../linux/programs.ts";
+import { runNow, type SeccompFilter } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { planTerminal } from "../linux/terminal.ts";
 import type { Config, Process } from "../spec/config.gen.ts";
+import { beget } from "./beget.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import type { FlagsOf } from "./command-table.ts";
 import { checkConsole, consoleSender } from "./console.ts";
@@ -26,7 +25,7 @@ import { catchSignals, waitInForeground } from "./foreground.ts";
 import { namespaceFlags } from "./join.ts";
 import { setOomScore } from "./oom-score.ts";
 import { writePidFile } from "./pid-file.ts";
-import { descriptorTaker, finishProcess, setgroupsDenied } from "./process-setup.ts";
+import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
@@ -43,22 +42,23 @@ export async function command(context: Context<"exec">): Promise<ExitStatus> {
   const seccomp = config?.linux?.seccomp === undefined ? undefined : await compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
-  const { agent, child, leftOpen, env } = enter(undo, { container, cgroup, process, flags });
-  setOomScore(child.pid, process.oomScoreAdj);
-  setLimits(child.pid, process.rlimits);
+  const { meet, leftOpen, env } = enter(undo, { container, cgroup, process, flags });
   let proxy: TerminalProxy | undefined;
   const onTerminal = (master: number, name: string): void => {
     if (flags.detach) consoleSender(flags.consoleSocket)(master, name);
     else proxy = undo.use(new TerminalProxy(master));
   };
-  const kernel = new AgentKernel(child);
-  kernel.adoptReply();
-  const program = prepare(undo, kernel, { container, child, leftOpen, process, config, seccomp, env, onTerminal });
+  const { plan, programOf, bear } = prepare(undo, { container, leftOpen, process, config, seccomp, env, onTerminal });
+  const { child, kernel } = meet();
+  bear(child.pid);
+  setOomScore(child.pid, process.oomScoreAdj);
+  setLimits(child.pid, process.rlimits);
+  const program = programOf(kernel.run(plan), kernel);
   const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, child.pid);
   child.release();
-  return signals === undefined ? 0 : waitInForeground(agent, child.pid, proxy, signals);
+  return signals === undefined ? 0 : waitInForeground(child.pid, proxy, signals);
 }
 
 function checkStatus(container: Container, cgroup: Cgroup, ignorePaused: boolean): void {
@@ -76,38 +76,28 @@ interface Entry {
   readonly flags: FlagsOf<"exec">;
 }
 
-/** A new process in the container's cgroups and namespaces, which listens; `env` tells it of descriptors. */
+/** A new process in the container's cgroups and namespaces, on its way; `env` tells it of descriptors. */
 function enter(undo: DisposableStack, { container, cgroup, process, flags }: Entry) {
-  using descriptors = new Descriptors();
+  const descriptors = undo.use(new Descriptors());
   const preserved = preservedDescriptors(flags.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
   const pidfd = descriptors.own(pidfdOpen(container.state.pid));
   // Only now is it known to be init's: the pid could have become another process's before it was opened.
   if (!container.initIsAlive()) throw new UsageError("cannot exec in a stopped container");
-  using joins = cgroup.open();
-  const [ours, theirs] = socketpair();
-  const childSocket = descriptors.own(theirs);
-  for (const fd of joins.tasks) descriptors.lend(fd);
-  if (joins.directory !== undefined) descriptors.lend(joins.directory);
-  const socket = descriptors.free();
-  const agent = undo.use(Agent.spawn({ fds: descriptors.pairs(), argv0: "tsrun:exec", socket }));
-  const { plan, pid } = launch({
+  const { leftOpen, meet } = beget(undo, {
+    name: "tsrun:exec",
     namespaces: { created: new Set(), joined: [] },
     joinInit: { pidfd, flags: namespaceFlags(container.state) },
-    cgroup: joins,
+    cgroup,
+    descriptors,
     affinity: process.execCPUAffinity,
     firstPrivateFd: 3 + preserved.fds.length,
-    childSocket,
-    sibling: flags.detach,
   });
-  const results = new AgentKernel(agent).run(plan);
-  const leftOpen = [socket, pidfd, ...(joins.directory === undefined ? [] : [joins.directory])];
-  return { agent, child: undo.use(Agent.adopted(ours, results.value(pid))), leftOpen, env: preserved.env };
+  return { meet, leftOpen: [...leftOpen, pidfd], env: preserved.env };
 }
 
 interface Preparation {
   readonly container: Container;
-  readonly child: Agent;
   /** Descriptors of the child's that only the agent needed. */
   readonly leftOpen: readonly number[];
   readonly process: Process;
@@ -117,9 +107,9 @@ interface Preparation {
   readonly onTerminal: (master: number, name: string) => void;
 }
 
-/** The new process made what it is to be, up to its program. */
-function prepare(undo: DisposableStack, kernel: AgentKernel, as: Preparation): Program {
-  const { container, child, process, config } = as;
+/** The plan that makes the new process what it is to be, up to its program; `bear` tells of its pid once that is known. */
+function prepare(undo: DisposableStack, as: Preparation) {
+  const { container, process, config } = as;
   const inUserNamespace = container.state.namespaces.some(({ type }) => type === "user");
   const plan = new Plan();
   plan.at("agent");
@@ -128,17 +118,19 @@ function prepare(undo: DisposableStack, kernel: AgentKernel, as: Preparation): P
   planKeyring(plan, container.id);
   const root = process.terminal === true ? plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY)) : undefined;
   const terminal = root === undefined ? undefined : planTerminal(plan, root, process.consoleSize);
-  return finishProcess(kernel, plan, {
+  const taker = new DescriptorTaker(undo);
+  const programOf = planProcess(plan, {
     process,
     personality: config?.linux?.personality,
     seccomp: as.seccomp,
     terminal,
     onTerminal: as.onTerminal,
-    takeDescriptor: descriptorTaker(undo, child.pid),
+    takeDescriptor: taker.take,
     nullStdio: terminal === undefined ? nullStreams() : [],
     defaultUmask: undefined,
     extraEnv: as.env,
     lastCapability: thisHost.lastCapability(),
-    setgroupsDenied: inUserNamespace && setgroupsDenied(child.pid),
+    inUserNamespace,
   });
+  return { plan, programOf, bear: taker.from };
 }

@@ -2,7 +2,7 @@
 // without a container, and read stdout and stderr as one: nothing else may be printed.
 
 import { CAPABILITIES } from "../linux/abi/capability.ts";
-import { MOUNT_OPTIONS } from "../linux/mount-options.ts";
+import { mountOptionNames } from "../linux/mount-options.ts";
 import type { SeccompFlag } from "../spec/config.gen.ts";
 import { features } from "../spec/features.ts";
 import type { Context, ExitStatus } from "./command.ts";
@@ -17,7 +17,7 @@ export function command(_: Context<"features">): ExitStatus {
     version: version(),
     commit: commit(),
     capabilities: CAPABILITIES,
-    mountOptions: MOUNT_OPTIONS,
+    mountOptions: mountOptionNames(),
     ...(libseccomp !== undefined && { libseccomp: { version: libseccomp, supportedFlags: flagsOf(libseccomp) } }),
   });
   print(`${JSON.stringify(structure, null, 4)}\n`);

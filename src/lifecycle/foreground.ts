@@ -1,13 +1,9 @@
 // A foreground `run` or `exec`: signals that tsrun gets go on to the process, its terminal is served, and its end is ours.
 // All of it is one thread in one ppoll(2): on the process (pidfd_open(2)), on the signals, on the terminal. An engine's
-// event loop, thread pool and signal handlers take a millisecond to set up. The agent is the process's parent:
-// once that has ended, the agent is asked how.
+// event loop, thread pool and signal handlers take a millisecond to set up.
 
-import type { Agent } from "../linux/agent/agent.ts";
 import { close } from "../linux/agent/descriptors.ts";
-import { AgentKernel } from "../linux/kernel.ts";
-import { pidfdOpen } from "../linux/local.ts";
-import { Out, Plan } from "../linux/plan.ts";
+import { call, pidfdOpen } from "../linux/local.ts";
 import { POLLIN, poll } from "../linux/poll.ts";
 import { isIgnored, LAST_SIGNAL, SignalPipe, trySignal } from "../linux/signal-pipe.ts";
 import type { ExitStatus } from "./command.ts";
@@ -27,10 +23,10 @@ const KEPT_WITH_TERMINAL: readonly number[] = [21, 22];
 
 const [SIGHUP, SIGINT, SIGQUIT, SIGTERM] = [1, 2, 3, 15] as const;
 const ENDING: readonly number[] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
-/** What people and service managers send: these, and USR1 and USR2. */
-const COMMON: readonly number[] = [...ENDING, 10, 12];
 const SIGCONT = 18;
 const SIGWINCH = 28;
+/** What people, service managers and terminals send: these, and USR1 and USR2. */
+const COMMON: readonly number[] = [...ENDING, SIGWINCH, 10, 12];
 
 /**
  * Catches the signals that are most often to go on to a process. To be called before the program runs, lest one that comes
@@ -51,25 +47,16 @@ function catchTheRest(signals: SignalPipe, withTerminal: boolean): void {
   signals.catch(Array.from({ length: LAST_SIGNAL }, (_, i) => i + 1).filter((signal) => !kept.has(signal)));
 }
 
-/**
- * Waits for process `pid`, a child of the agent's, and disposes of both the agent and the proxy. The status is the
- * process's own, or 128 and the number of the signal.
- */
-export function waitInForeground(
-  agent: Agent,
-  pid: number,
-  proxy: TerminalProxy | undefined,
-  signals: SignalPipe,
-): ExitStatus {
+/** Waits for a child of tsrun's and disposes of the proxy. The status is the child's, or 128 and the number of the signal. */
+export function waitInForeground(pid: number, proxy: TerminalProxy | undefined, signals: SignalPipe): ExitStatus {
   using undo = new DisposableStack();
-  undo.use(agent);
   undo.use(proxy);
   const pidfd = undo.adopt(pidfdOpen(pid), close);
   catchTheRest(signals, proxy !== undefined);
   proxy?.begin();
   serve(pidfd, signals, proxy);
   proxy?.drain(signals.fd, () => signals.take().some((signal) => ENDING.includes(signal)));
-  return exitStatus(agent, pid);
+  return exitStatus(pid);
 }
 
 /** Until the process ends. */
@@ -94,11 +81,10 @@ function passOn(signal: number, pidfd: number, proxy: TerminalProxy | undefined)
 }
 
 /** The low seven bits of a wait status are the signal, if any; the next byte is what exit(3) was given. wait4(2). */
-function exitStatus(agent: Agent, pid: number): ExitStatus {
-  const out = new Out(8);
-  const plan = new Plan();
-  plan.at("process").add({ name: "wait4", args: [pid, out, 0, 0] });
-  const [low = 0, code = 0] = new AgentKernel(agent).run(plan).bytes(out);
+function exitStatus(pid: number): ExitStatus {
+  const status = new Uint8Array(8);
+  call("process", "wait4", pid, status, 0, 0);
+  const [low = 0, code = 0] = status;
   const signal = low & 0x7f;
   return signal === 0 ? code : 128 + signal;
 }

@@ -5,6 +5,8 @@ import { close, readText } from "../linux/files.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import type { SetUp } from "../linux/programs.ts";
 import type { Config, Hook } from "../spec/config.gen.ts";
+import type { Container } from "./container.ts";
+import { cgroupOf } from "./container-cgroup.ts";
 import type { HookState } from "./hooks.ts";
 import { namespaceFlags } from "./join.ts";
 import type { State } from "./state-file.ts";
@@ -18,13 +20,14 @@ export function hookState(state: State, status: HookState["status"], pid?: numbe
 /** The hooks of create, as setUp takes them. `runners` is hooks.ts, which is loaded only where there are hooks. */
 export function createHooks(
   { hooks = {} }: Config,
-  state: State,
+  container: Container,
   runners: typeof import("./hooks.ts") | undefined,
 ): Pick<SetUp, "runtimeHooks" | "containerHooks"> {
   const { prestart = [], createRuntime = [], createContainer = [] } = hooks;
   if (runners === undefined) return { runtimeHooks: undefined, containerHooks: undefined };
-  const told = hookState(state, "creating", state.pid);
   const inRuntime = (): void => {
+    const { state } = container;
+    const told = hookState(state, "creating", state.pid);
     const before = process.cwd();
     process.chdir(state.bundle); // where hooks of runc's find themselves
     try {
@@ -35,14 +38,13 @@ export function createHooks(
     }
   };
   const inContainer = (): void => {
-    const pidfd = pidfdOpen(state.pid);
-    try {
-      const seen = hookState(state, "creating", pidInside(state.pid));
-      const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs };
-      runners.runHooksInside("createContainer", createContainer, seen, inside);
-    } finally {
-      close(pidfd);
-    }
+    const { state } = container;
+    using undo = new DisposableStack();
+    const pidfd = undo.adopt(pidfdOpen(state.pid), close);
+    const cgroup = undo.use(cgroupOf(container).open());
+    const seen = hookState(state, "creating", pidInside(state.pid));
+    const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs, cgroup };
+    runners.runHooksInside("createContainer", createContainer, seen, inside);
   };
   return {
     runtimeHooks: any(prestart) || any(createRuntime) ? inRuntime : undefined,

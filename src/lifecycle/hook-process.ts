@@ -88,7 +88,6 @@ function cloneInside(streams: Streams, { pidfd, flags, root, cgroup }: Inside): 
       cgroup: { tasks, directory },
       firstPrivateFd: 3,
       childSocket: theirs,
-      sibling: true,
     });
     return Agent.adopted(ours, new AgentKernel(agent).run(plan).value(pid));
   } catch (error) {

@@ -21,7 +21,7 @@ export async function command(context: Context<"run">): Promise<ExitStatus> {
   };
   const onTerminal = flags.detach ? consoleSender(flags.consoleSocket) : serve;
   const request = { ...context, ...flags, id: args[0], onTerminal, detached: flags.detach, waitsForStart: false };
-  const { container, init, kernel, agent, program } = await bringUp(request, undo);
+  const { container, init, kernel, program } = await bringUp(request, undo);
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
   const signals = flags.detach ? undefined : catchSignals();
@@ -32,11 +32,8 @@ export async function command(context: Context<"run">): Promise<ExitStatus> {
   init.release();
   init[Symbol.dispose]();
   container.unlock();
-  if (signals === undefined) {
-    agent[Symbol.dispose]();
-    return 0;
-  }
-  const status = waitInForeground(agent, init.pid, proxy, signals);
+  if (signals === undefined) return 0;
+  const status = waitInForeground(init.pid, proxy, signals);
   if (!flags.keep) {
     using _lock = container;
     container.lock();

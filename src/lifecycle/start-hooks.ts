@@ -13,7 +13,6 @@ import { cgroupOf } from "./container-cgroup.ts";
 import { hookState, pidInside } from "./hook-points.ts";
 import { runHooksInside } from "./hooks.ts";
 import { namespaceFlags } from "./join.ts";
-import { setgroupsDenied } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 
@@ -21,7 +20,11 @@ import { SPEC_FILES } from "./spec-files.ts";
 export async function startHooks(container: Container, root: string): Promise<void> {
   const { state } = container;
   const config = loadConfig(container.configPath, SPEC_FILES);
-  const become = await becomeOf(config, state.pid, root);
+  const become = await becomeOf(
+    config,
+    state.namespaces.some(({ type }) => type === "user"),
+    root,
+  );
   using undo = new DisposableStack();
   const pidfd = undo.adopt(pidfdOpen(state.pid), close);
   const cgroup = undo.use(cgroupOf(container).open());
@@ -38,13 +41,13 @@ export async function startHooks(container: Container, root: string): Promise<vo
 }
 
 /** What the container's program is, its hooks are. */
-async function becomeOf({ process, linux }: Config, pid: number, root: string) {
+async function becomeOf({ process, linux }: Config, inUserNamespace: boolean, root: string) {
   if (process === undefined) return undefined;
   const become: Omit<Become, "terminal" | "nullStdio"> = {
     process,
     defaultUmask: undefined,
     lastCapability: thisHost.lastCapability(),
-    setgroupsDenied: setgroupsDenied(pid),
+    inUserNamespace,
     seccomp: linux?.seccomp === undefined ? undefined : await compileFilter(linux.seccomp, root),
     personality: linux?.personality,
   };

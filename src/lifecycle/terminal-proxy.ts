@@ -61,7 +61,6 @@ export class TerminalProxy implements Disposable {
   begin(): void {
     if (this.#before === undefined) return;
     this.#raw = setModes(STDIN, rawModes(this.#before, { output: !this.#wholly })) || this.#raw;
-    this.resize();
   }
 
   /** Gives the container's terminal the size of tsrun's. */

@@ -4,22 +4,7 @@
 // tsrun copies, by descriptors taken from init with pidfd_getfd(2): both trees are walked from there, one component at a
 // time, links are copied and never followed.
 
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  constants,
-  copyFileSync,
-  lchownSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  type Stats,
-  symlinkSync,
-  utimesSync,
-} from "node:fs";
+import type { Stats } from "node:fs";
 import { O_DIRECTORY } from "./abi/fcntl.ts";
 import { close, openat } from "./calls.ts";
 import type { Result } from "./plan.ts";
@@ -36,8 +21,8 @@ export function planCopyUp(to: RootBuilder, made: Result, destination: string): 
     try {
       copyTree(from, onto);
     } finally {
-      closeSync(from);
-      closeSync(onto);
+      fs().closeSync(from);
+      fs().closeSync(onto);
     }
   });
   plan.add(close(source));
@@ -46,48 +31,53 @@ export function planCopyUp(to: RootBuilder, made: Result, destination: string): 
 
 /** Copies what the directory `from` holds into the directory `onto`, both open. */
 export function copyTree(from: number, onto: number): void {
-  for (const name of readdirSync(`/proc/self/fd/${from}`)) copyEntry(from, onto, name);
+  for (const name of fs().readdirSync(`/proc/self/fd/${from}`)) copyEntry(from, onto, name);
 }
 
 function copyEntry(from: number, onto: number, name: string): void {
   const source = `/proc/self/fd/${from}/${name}`;
   const target = `/proc/self/fd/${onto}/${name}`;
-  const stats = lstatSync(source);
+  const stats = fs().lstatSync(source);
   if (stats.isDirectory()) copyDirectory(source, target);
-  else if (stats.isSymbolicLink()) symlinkSync(readlinkSync(source), target);
+  else if (stats.isSymbolicLink()) fs().symlinkSync(fs().readlinkSync(source), target);
   else if (stats.isFile()) copyFile(source, target);
   else return; // Sockets, fifos and devices are not content.
   copyAttributes(target, stats);
 }
 
 function copyDirectory(source: string, target: string): void {
-  mkdirSync(target);
-  const from = openSync(source, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  const onto = openSync(target, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  fs().mkdirSync(target);
+  const from = fs().openSync(source, fs().constants.O_RDONLY | fs().constants.O_DIRECTORY | fs().constants.O_NOFOLLOW);
+  const onto = fs().openSync(target, fs().constants.O_RDONLY | fs().constants.O_DIRECTORY | fs().constants.O_NOFOLLOW);
   try {
     copyTree(from, onto);
   } finally {
-    closeSync(from);
-    closeSync(onto);
+    fs().closeSync(from);
+    fs().closeSync(onto);
   }
 }
 
 /** By descriptor, since a name could be a link by now. */
 function copyFile(source: string, target: string): void {
-  const from = openSync(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const from = fs().openSync(source, fs().constants.O_RDONLY | fs().constants.O_NOFOLLOW | fs().constants.O_NONBLOCK);
   try {
-    copyFileSync(`/proc/self/fd/${from}`, target, constants.COPYFILE_EXCL);
+    fs().copyFileSync(`/proc/self/fd/${from}`, target, fs().constants.COPYFILE_EXCL);
   } finally {
-    closeSync(from);
+    fs().closeSync(from);
   }
 }
 
 function copyAttributes(target: string, stats: Stats): void {
   if (stats.isSymbolicLink()) {
-    lchownSync(target, stats.uid, stats.gid);
+    fs().lchownSync(target, stats.uid, stats.gid);
     return;
   }
-  chownSync(target, stats.uid, stats.gid);
-  chmodSync(target, stats.mode & 0o7777);
-  utimesSync(target, stats.atime, stats.mtime);
+  fs().chownSync(target, stats.uid, stats.gid);
+  fs().chmodSync(target, stats.mode & 0o7777);
+  fs().utimesSync(target, stats.atime, stats.mtime);
+}
+
+/** Loaded here alone: it takes a starting Bun 1.5 ms, and hardly any container has this option. */
+function fs(): typeof import("node:fs") {
+  return process.getBuiltinModule("node:fs");
 }

@@ -47,15 +47,16 @@ export function planRootOfUserNamespace(plan: Plan): void {
   plan.add(syscall("setresuid", 0, 0, 0));
 }
 
-/** Becomes the user. `setgroupsDenied`: in this user namespace groups cannot be changed. */
-export function planUser(plan: Plan, user: User, setgroupsDenied: boolean): void {
+/** Becomes the user. In a user namespace groups may be denied: then there are none but those that are there. */
+export function planUser(plan: Plan, user: User, inUserNamespace: boolean): void {
   const { uid = 0, gid = 0, additionalGids = [] } = user;
   plan.at("process.capabilities").add(syscall("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0));
-  if (!setgroupsDenied) {
-    const groups = new Uint8Array(new Uint32Array(additionalGids).buffer);
-    // Also when there are none: the caller's groups are not the container's.
-    plan.at("process.user.additionalGids").add(syscall("setgroups", additionalGids.length, groups));
-  }
+  // Also when there are none: the caller's groups are not the container's.
+  const groups = new Uint8Array(new Uint32Array(additionalGids).buffer);
+  const setgroups = syscall("setgroups", additionalGids.length, groups);
+  plan.at("process.user.additionalGids");
+  if (inUserNamespace) plan.tolerate("EPERM", setgroups);
+  else plan.add(setgroups);
   plan.at("process.user.gid").add(syscall("setresgid", gid, gid, gid));
   plan.at("process.user.uid").add(syscall("setresuid", uid, uid, uid));
 }

@@ -5,7 +5,7 @@
 // to a far part of its arena; frames that do not fit go in slices, later ones with the results of earlier ones filled in.
 
 import { errnoNumber } from "./abi/errno.ts";
-import { hostArchitecture, syscallNumber } from "./abi/syscalls.ts";
+import { syscallNumber } from "./abi/syscalls.ts";
 import {
   ADOPT,
   ANY_ERRNO,
@@ -20,7 +20,7 @@ import {
   MESSAGE_MAX,
   SKIP_ON_SUCCESS,
 } from "./agent/wire.ts";
-import { AgentSocket, type Arg, type Call, Out, OutWord, Result, type Step, Strings, Struct } from "./plan.ts";
+import { AgentSocket, type Arg, Out, OutWord, Result, type Step, Strings, Struct, type Tolerance } from "./plan.ts";
 
 /** Address that data is loaded to ahead of a message that it does not fit in. */
 export const FAR = MESSAGE + MESSAGE_MAX;
@@ -55,8 +55,10 @@ export function encode(steps: readonly Step[], first = 0): Encoded {
 function placeOuts(steps: readonly Step[], start: number, outs: Map<Out, number>): number {
   let end = start;
   for (const step of steps) {
-    for (const arg of step.call.args) {
-      if (!(arg instanceof Out) || outs.has(arg)) continue;
+    const { args } = step.call;
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i];
+      if (typeof arg !== "object" || !(arg instanceof Out) || outs.has(arg)) continue;
       outs.set(arg, end);
       end += (arg.size + 7) & ~7;
     }
@@ -76,10 +78,12 @@ function encodeInto(
   setWord(view, HEADER.end, FRAMES + steps.length * FRAME_SIZE);
   setWord(view, HEADER.replyLength, replyLength);
   for (const [out, offset] of outs) if (out.initial !== undefined) head.set(out.initial, offset);
+  // Loops and shifts, because this code runs cold, in the engine's interpreter, and a container has 400 frames.
+  const words = new Uint32Array(head.buffer, 0, replyLength >> 2);
   const address = (arg: Arg): number => addressOf(arg, first, outs, data);
-  steps.forEach((step, i) => {
-    encodeFrame(view, HEADER_SIZE + i * FRAME_SIZE, step, address);
-  });
+  for (let i = 0; i < steps.length; i++) {
+    encodeFrame(words, (HEADER_SIZE + i * FRAME_SIZE) >> 2, steps[i] as Step, address);
+  }
   if (data.overflowed) return undefined;
   if (data.start !== MESSAGE + replyLength) return head;
   const message = new Uint8Array(replyLength + data.length);
@@ -88,42 +92,47 @@ function encodeInto(
   return message;
 }
 
-function encodeFrame(view: DataView, at: number, step: Step, address: (arg: Arg) => number): void {
-  const { call, tolerance } = step;
-  view.setUint16(at + FRAME.nr, numberOf(call), true);
+/** Both of our architectures are little-endian, as the message is. `at` counts words of 32 bits. */
+function encodeFrame(words: Uint32Array, at: number, step: Step, address: (arg: Arg) => number): void {
+  const { args } = step.call;
   let flags = 0;
-  if (tolerance !== undefined) {
-    if (tolerance.skip > 255) throw new RangeError(`Cannot skip ${tolerance.skip} calls: 255 is the most`);
-    const { errno } = tolerance;
-    view.setUint16(
-      at + FRAME.tolerated,
-      errno === undefined ? 0 : errno === "any" ? ANY_ERRNO : errnoNumber(errno),
-      true,
-    );
-    view.setUint8(at + FRAME.skip, tolerance.skip);
-    if (tolerance.skipOnSuccess) flags |= SKIP_ON_SUCCESS;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as Arg;
+    const place = at + ((FRAME.args + i * 8) >> 2);
+    if (typeof arg === "number") {
+      words[place] = arg;
+      words[place + 1] = arg >= 0 && arg <= 0xffff_ffff ? 0 : Math.floor(arg / 0x1_0000_0000);
+    } else if (typeof arg === "bigint") {
+      words[place] = Number(BigInt.asUintN(32, arg));
+      words[place + 1] = Number(BigInt.asUintN(32, arg >> 32n));
+    } else {
+      words[place] = address(arg); // the arena is in the lowest 4 GiB
+      if (typeof arg === "object" && (arg instanceof Result || arg instanceof OutWord || arg instanceof AgentSocket))
+        flags |= 1 << i;
+    }
   }
-  call.args.forEach((arg, i) => {
-    const offset = at + FRAME.args + i * 8;
-    if (typeof arg === "number") setWord(view, offset, arg);
-    else if (typeof arg === "bigint") view.setBigUint64(offset, BigInt.asUintN(64, arg), true);
-    else setWord(view, offset, address(arg));
-    if (arg instanceof Result || arg instanceof OutWord || arg instanceof AgentSocket) flags |= 1 << i;
-  });
-  view.setUint8(at + FRAME.flags, flags);
-  if (step.becomesSocket) setWord(view, at + FRAME.store, ARENA);
+  const { name } = step.call;
+  words[at] = name === "adopt" ? ADOPT : syscallNumber(name);
+  if (step.tolerance === undefined) words[at + 1] = flags << 8;
+  else encodeTolerance(words, at, step.tolerance, flags);
+  if (step.becomesSocket) words[at + (FRAME.store >> 2)] = ARENA;
 }
 
-function numberOf({ name }: Call): number {
-  return name === "adopt" ? ADOPT : syscallNumber(name, hostArchitecture());
+/** `tolerated` is the upper half of the frame's first word, `skip` and `flags` are the lower half of its second. */
+function encodeTolerance(words: Uint32Array, at: number, tolerance: Tolerance, flags: number): void {
+  const { errno, skip, skipOnSuccess } = tolerance;
+  if (skip > 255) throw new RangeError(`Cannot skip ${skip} calls: 255 is the most`);
+  const tolerated = errno === undefined ? 0 : errno === "any" ? ANY_ERRNO : errnoNumber(errno);
+  words[at] = (words[at] ?? 0) | (tolerated << 16);
+  words[at + 1] = skip | ((skipOnSuccess ? flags | SKIP_ON_SUCCESS : flags) << 8);
 }
 
 function addressOf(arg: Arg, first: number, outs: ReadonlyMap<Out, number>, data: Data): number {
+  if (typeof arg === "string") return data.string(arg);
   if (arg instanceof Result) return FRAMES + (arg.index - first) * FRAME_SIZE + FRAME.result;
   if (arg instanceof AgentSocket) return ARENA;
   if (arg instanceof Out) return MESSAGE + (outs.get(arg) ?? 0);
   if (arg instanceof OutWord) return MESSAGE + (outs.get(arg.out) ?? 0) + arg.offset;
-  if (typeof arg === "string") return data.string(arg);
   if (arg instanceof Uint8Array) return data.put(arg, 8);
   if (arg instanceof Strings) return putStrings(arg, data);
   if (arg instanceof Struct) return putStruct(arg, data);

@@ -14,6 +14,7 @@ import {
   STATX_GID,
   STATX_INO,
   STATX_MODE,
+  STATX_MTIME,
   STATX_RDEV_MAJOR,
   STATX_RDEV_MINOR,
   STATX_SIZE,
@@ -37,6 +38,8 @@ export interface FileStatus {
   /** Bytes. */
   readonly size: number;
   readonly inode: number;
+  /** When its content last changed, in milliseconds since 1970. */
+  readonly modified: number;
   /** Of a device file: what makedev gives. */
   readonly device: number;
 }
@@ -101,6 +104,7 @@ function decode(bytes: Uint8Array): FileStatus {
     gid: view.getUint32(STATX_GID, true),
     size: word(view, STATX_SIZE_OF_FILE),
     inode: word(view, STATX_INO),
+    modified: word(view, STATX_MTIME) * 1000 + view.getUint32(STATX_MTIME + 8, true) / 1e6,
     device: makedev(view.getUint32(STATX_RDEV_MAJOR, true), view.getUint32(STATX_RDEV_MINOR, true)),
   };
 }

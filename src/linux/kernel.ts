@@ -111,7 +111,6 @@ export interface Channel {
   send(message: Uint8Array): void;
   receive(buffer: Uint8Array): number;
   receiveOrEnd(buffer: Uint8Array): number;
-  receiveLater(buffer: Uint8Array): Promise<number>;
 }
 
 /** Runs plans in an agent. */
@@ -156,13 +155,14 @@ export class AgentKernel implements Kernel {
     if (reply.length > 0) new Results(plan.steps.length).take(reply, encoded, plan.steps, 0);
   }
 
-  /** Runs a plan of one slice without blocking the engine. */
-  async runLater(plan: Plan): Promise<Results> {
-    const results = new Results(plan.steps.length);
+  /** Sends a plan of one slice; what is returned waits for its answers. @throws, then, SyscallError of what failed */
+  begin(plan: Plan): () => Results {
     const encoded = this.#send(plan.steps, 0);
-    const length = await this.#channel.receiveLater(this.#buffer);
-    results.take(this.#buffer.subarray(0, length), encoded, plan.steps, 0);
-    return results;
+    return () => {
+      const results = new Results(plan.steps.length);
+      results.take(this.#reply(), encoded, plan.steps, 0);
+      return results;
+    };
   }
 
   /** Gives back the memory that earlier messages took, all but what the next small one touches. */
@@ -209,7 +209,7 @@ const PAGE = process.arch === "arm64" ? 0x1_0000 : 0x1000;
 /** Most calls in a message: what leaves half of it to their data. */
 const SLICE = MESSAGE_MAX / 2 / FRAME_SIZE;
 
-/** Where the slice that starts at `first` ends: not between a call and what it skips. */
+/** Where the slice that starts at `first` ends: not between a call and what it skips, which is 255 calls at most. */
 function sliceEnd(steps: readonly Step[], first: number): number {
   if (steps.length - first <= SLICE) return steps.length;
   let end = first;
@@ -218,6 +218,5 @@ function sliceEnd(steps: readonly Step[], first: number): number {
     reach = Math.max(reach, i + 1 + (steps[i]?.tolerance?.skip ?? 0));
     if (reach === i + 1) end = reach;
   }
-  if (end === first) throw new RangeError("Cannot send a plan: a call's branches do not fit a message");
   return end;
 }

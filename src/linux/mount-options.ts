@@ -99,12 +99,14 @@ const SUPERBLOCK: Readonly<Record<string, string | undefined>> = {
 };
 
 /** The options that tsrun gives a meaning of its own to, for `features`. */
-export const MOUNT_OPTIONS: readonly string[] = [
-  ...["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"],
-  ...Object.keys(SUPERBLOCK),
-  ...[ATTRIBUTES, ATIME].flatMap((table) => Object.keys(table).flatMap((name) => [name, `r${name}`])),
-  ...Object.keys(PROPAGATION).flatMap((name) => [name, `r${name}`]),
-].toSorted();
+export function mountOptionNames(): string[] {
+  return [
+    ...["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"],
+    ...Object.keys(SUPERBLOCK),
+    ...[ATTRIBUTES, ATIME].flatMap((table) => Object.keys(table).flatMap((name) => [name, `r${name}`])),
+    ...Object.keys(PROPAGATION).flatMap((name) => [name, `r${name}`]),
+  ].toSorted();
+}
 
 /** Sorts options. Later ones win over earlier ones that they contradict. */
 export function parseMountOptions(options: readonly string[]): MountOptions {

@@ -2,7 +2,9 @@
 //
 //    openat2(#3, "proc", {flags=O_PATH|O_CLOEXEC, resolve=RESOLVE_IN_ROOT}) = #7    mounts[0] (/proc)
 //
-// `#7` is a result that later calls use; `out1` memory that the kernel writes to, `out1+28` the word there, as an argument.
+// `#7` is a result that later calls use, numbered as descriptors are: the lowest that is free, and free again after close,
+// so that a call more in the middle does not rename what comes behind it. `out1` is memory that the kernel writes to,
+// `out1+28` the word there, as an argument.
 // `ENOENT → skip 5`: with that errno the next five calls, which are indented, are left out; `else skip 1`: without it.
 // Not loaded unless something is printed.
 
@@ -43,7 +45,7 @@ function printTolerance({ errno, skip, skipOnSuccess }: Tolerance): string {
   const skips = skip > 0 ? `skip ${skip}` : "go on";
   if (errno === undefined) return `→ ${skips}`;
   const name = errno === "any" ? "any errno" : errno;
-  return skipOnSuccess ? `${name} → go on, else ${skips}` : `${name} → ${skips}`;
+  return skipOnSuccess && skip > 0 ? `${name} → go on, else ${skips}` : `${name} → ${skips}`;
 }
 
 function printPause({ what }: Pause): string {
@@ -64,16 +66,29 @@ function depthsOf(steps: readonly Step[]): number[] {
   return depths;
 }
 
-/** Names of results and memory: numbers, in the order in which they are made. */
+/** Names of results that are used later, and of memory. */
 class PlanNames implements Names {
   readonly #results = new Map<number, string>();
   readonly #outs = new Map<Out, string>();
 
   constructor(steps: readonly Step[]) {
     const args = steps.flatMap(({ call }) => call.args);
-    const used = args.filter((arg) => arg instanceof Result).map(({ index }) => index);
-    for (const index of [...new Set(used)].toSorted((a, b) => a - b)) this.#results.set(index, `#${index}`);
+    this.#nameResults(steps, new Set(args.filter((arg) => arg instanceof Result).map(({ index }) => index)));
     for (const arg of args) if (arg instanceof Out) this.out(arg);
+  }
+
+  #nameResults(steps: readonly Step[], used: ReadonlySet<number>): void {
+    const taken = new Map<number, number>();
+    for (const [i, { call }] of steps.entries()) {
+      const [closed] = call.args;
+      if (call.name === "close" && closed instanceof Result) taken.delete(closed.index);
+      if (!used.has(i)) continue;
+      const numbers = new Set(taken.values());
+      let free = 1;
+      while (numbers.has(free)) free++;
+      taken.set(i, free);
+      this.#results.set(i, `#${free}`);
+    }
   }
 
   used(index: number): boolean {

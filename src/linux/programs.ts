@@ -12,7 +12,7 @@
 import type { Process } from "../spec/config.gen.ts";
 import { CLOSE_RANGE_CLOEXEC } from "./abi/fcntl.ts";
 import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER } from "./abi/prctl.ts";
-import { CLONE_INTO_CGROUP, CLONE_NEWCGROUP, CLONE_PARENT, cloneArgs, SIGCHLD } from "./abi/sched.ts";
+import { CLONE_INTO_CGROUP, CLONE_NEWCGROUP, CLONE_PARENT, cloneArgs } from "./abi/sched.ts";
 import { adopt, close, syscall } from "./calls.ts";
 import { planBoundingSet, planCapabilities, planRootOfUserNamespace, planUser } from "./credentials.ts";
 import { planDevices } from "./devices.ts";
@@ -62,8 +62,6 @@ export interface Launch {
   readonly firstPrivateFd: number;
   /** The descriptor on which the new process listens. */
   readonly childSocket: number;
-  /** Whether the new process becomes a sibling of the agent (a child of tsrun's), so that the agent can go. */
-  readonly sibling: boolean;
 }
 
 /** In the agent. The last result but one is the pid of the new process. */
@@ -86,10 +84,11 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   planTimeNamespace(plan, namespaces, to.timeOffsets);
   planJoins(plan, namespaces);
   if (to.joinInit !== undefined) plan.at("namespaces").add(syscall("setns", to.joinInit.pidfd, to.joinInit.flags));
-  const flags = cloneFlags(namespaces) + (to.sibling ? CLONE_PARENT : 0);
+  // A sibling of the agent, which can go then: tsrun's child, and tsrun's caller's once tsrun is gone.
+  const flags = cloneFlags(namespaces) + CLONE_PARENT;
   const args = cloneArgs({
     flags: flags + (cgroup.directory === undefined ? 0 : CLONE_INTO_CGROUP),
-    exitSignal: to.sibling ? 0 : SIGCHLD,
+    exitSignal: 0, // as CLONE_PARENT wants it: the agent's own, SIGCHLD
     ...(cgroup.directory !== undefined && { cgroup: cgroup.directory }),
   });
   const pid = plan.at("linux.namespaces").add(syscall("clone3", args, args.length));
@@ -149,7 +148,8 @@ export interface Become {
   /** The umask where the config has none. */
   readonly defaultUmask: number | undefined;
   readonly lastCapability: number;
-  readonly setgroupsDenied: boolean;
+  /** Whether setgroups(2) may be denied it. */
+  readonly inUserNamespace: boolean;
   readonly seccomp: SeccompFilter | undefined;
   /** Which of 0, 1, 2 are the host's /dev/null. */
   readonly nullStdio: readonly number[];
@@ -188,7 +188,7 @@ export function become(plan: Plan, as: Become): Became {
   planBoundingSet(plan, process, as.lastCapability);
   // First as root, which may enter what the user may not; the user tries again where root was refused (NFS).
   const cwd = planCwdAsRoot(plan, process);
-  planUser(plan, user, as.setgroupsDenied);
+  planUser(plan, user, as.inUserNamespace);
   planCwdAsUser(plan, process, cwd);
   planCapabilities(plan, process, as.lastCapability);
   const umask = user.umask ?? as.defaultUmask;

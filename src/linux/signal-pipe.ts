@@ -3,11 +3,11 @@
 // signalfd(2) would be the kernel's own, but it wants the signals blocked in every thread, and the engine's threads have
 // them unblocked. SA_RESTART, so that no other blocking call of tsrun's has to know; ppoll(2) is interrupted all the same.
 
+import { O_CLOEXEC, O_NONBLOCK } from "./abi/fcntl.ts";
 import { hostArchitecture, syscallNumber } from "./abi/syscalls.ts";
 import { close, read, write } from "./agent/descriptors.ts";
 import { type Memory, memory, syscall } from "./libc.ts";
 import { call } from "./local.ts";
-import { pipe, stopBlocking } from "./pipe.ts";
 import { HANDLERS } from "./signal-handler.ts";
 
 const PAGE = 4096;
@@ -38,12 +38,10 @@ export class SignalPipe implements Disposable {
 
   /** Catches these signals, by number. SyscallError where the kernel refuses: SIGKILL, SIGSTOP, no executable memory. */
   constructor(signals: readonly number[]) {
-    [this.fd, this.#write] = pipe();
+    [this.fd, this.#write] = nonBlockingPipe();
     using undo = new DisposableStack();
     undo.use(this);
-    stopBlocking(this.fd);
     this.#action = actionFor(this.fd, this.#write);
-    stopBlocking(this.#write);
     this.catch(signals);
     undo.move();
   }
@@ -68,6 +66,12 @@ export class SignalPipe implements Disposable {
     close(this.fd);
     close(this.#write);
   }
+}
+
+function nonBlockingPipe(): readonly [read: number, write: number] {
+  const fds = new Int32Array(2);
+  call("signals", "pipe2", new Uint8Array(fds.buffer), O_CLOEXEC | O_NONBLOCK);
+  return [fds[0] ?? -1, fds[1] ?? -1];
 }
 
 /** What a signal is to do: run the handler that writes to the pipe. */

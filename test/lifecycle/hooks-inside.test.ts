@@ -56,7 +56,6 @@ function container(types = PRIVATE): Container {
     cgroup: { tasks: [], directory: undefined },
     firstPrivateFd: 3,
     childSocket: theirs,
-    sibling: true,
   });
   const init = Agent.adopted(ours, new AgentKernel(agent).run(plan).value(pid));
   onTestFinished(() => init[Symbol.dispose]());
@@ -178,7 +177,7 @@ describe.skipIf(!root)("after pivot_root (startContainer)", () => {
     process,
     defaultUmask: 0o022,
     lastCapability: thisHost.lastCapability(),
-    setgroupsDenied: false,
+    inUserNamespace: false,
     seccomp: undefined,
   };
 

@@ -12,7 +12,6 @@ import {
   FRAME_SIZE,
   FRAMES,
   HEADER,
-  HEADER_SIZE,
   MESSAGE,
   MESSAGE_MAX,
   MESSAGE_ROOM,
@@ -109,10 +108,6 @@ export class AgentModel implements Channel {
     return Math.min(buffer.length, reply.length);
   }
 
-  receiveLater(buffer: Uint8Array): Promise<number> {
-    return Promise.resolve(this.receive(buffer));
-  }
-
   /** Runs the next message; its reply where that comes by the first socket. */
   runNext(): Uint8Array | undefined {
     const message = this.#inbox.shift();
@@ -178,9 +173,4 @@ export class AgentModel implements Channel {
 
 function isTolerated(tolerated: number, result: number): boolean {
   return tolerated === ANY_ERRNO || tolerated === -result;
-}
-
-/** The number of frames of a message of that length without data. */
-export function framesIn(length: number): number {
-  return (length - HEADER_SIZE) / FRAME_SIZE;
 }

@@ -8,16 +8,15 @@ import type { Script } from "./agent-model.ts";
 /** What a call returns; "expected" is the errno that it tolerates. */
 type Outcome = "succeeds" | "expected";
 
-export type Node =
-  | { readonly kind: "add" }
-  | { readonly kind: "tolerate"; readonly outcome: Outcome }
-  | { readonly kind: "unless" | "orElse"; readonly outcome: Outcome; readonly body: readonly Node[] }
-  | {
-      readonly kind: "branch";
-      readonly outcome: Outcome;
-      readonly body: readonly Node[];
-      readonly other: readonly Node[];
-    };
+export type Node = Plain | Body<"unless" | "orElse"> | (Body<"branch"> & { readonly other: readonly Node[] });
+
+type Plain = { readonly kind: "add" } | { readonly kind: "tolerate"; readonly outcome: Outcome };
+
+interface Body<Kind extends string> {
+  readonly kind: Kind;
+  readonly outcome: Outcome;
+  readonly body: readonly Node[];
+}
 
 const outcome = fc.constantFrom<Outcome>("succeeds", "expected");
 
@@ -49,7 +48,7 @@ export function plant(plan: Plan, nodes: readonly Node[], inside: Result | numbe
     else if (node.kind === "tolerate") plan.tolerate(EXPECTED, call);
     else if (node.kind === "unless") plan.unless(EXPECTED, call, body);
     else if (node.kind === "orElse") plan.orElse(EXPECTED, call, () => body(inside));
-    else {
+    else if (node.kind === "branch") {
       const then = (result: Result): void => {
         body(result);
         plan.add(syscall("fcntl", 0, result));

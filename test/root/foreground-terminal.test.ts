@@ -2,7 +2,8 @@
 // streams. For a person that is a terminal, which the test plays; for a script it is pipes. Also the signals that are
 // passed on meanwhile and that no terminal sends.
 
-import { existsSync } from "node:fs";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { describe, expect } from "vitest";
@@ -10,7 +11,7 @@ import { Screen } from "../lifecycle/pty.ts";
 import { idle, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { except, needs } from "./harness/needs.ts";
-import { commandWords, settled } from "./harness/runtime.ts";
+import { commandWords, handedOn, settled } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
 const terminal = { process: { terminal: true } };
@@ -34,9 +35,11 @@ function onScreen(box: Sandbox, script: string, more = {}) {
 
 describe("a terminal in the foreground, for a person", () => {
   test("control-C, control-Z and control-D are the container's", async ({ box }) => {
-    const script = "trap 'echo INTERRUPTED' INT; cat; stty raw -echo; echo READY; head -c 3 | od -An -tx1; exit 5";
+    const wait = "trap 'echo INTERRUPTED; got=1' INT; echo STARTED; while [ -z $got ]; do sleep 0.02; done";
+    const script = `${wait}; stty raw -echo; echo READY; head -c 3 | od -An -tx1; exit 5`;
     const { screen, start } = onScreen(box, script);
     const running = start();
+    await screen.until(/STARTED/);
     await until(() => screen.isRaw());
     screen.write("\x03");
     await screen.until(/INTERRUPTED[\s\S]*READY/);
@@ -92,19 +95,22 @@ describe("a terminal in the foreground, for a person", () => {
     expect(screen.modes()).toBe(before);
   });
 
-  test("its size is theirs, and follows", async ({ box }) => {
-    const { screen, start } = onScreen(
-      box,
-      "trap 'stty size; exit' WINCH; stty size; echo READY; while :; do sleep 0.02; done",
-    );
-    screen.resize(33, 101);
-    const running = start();
-    expect(await screen.until(/READY/)).toMatch(/^33 101\r\n/);
-    await until(() => screen.isRaw());
-    screen.resize(12, 34);
-    await screen.until(/12 34/);
-    expect((await running).exitCode).toBe(0);
-  });
+  needs(except({ runc: "sets it late", crun: "has no size at first" }))(
+    "its size is theirs, and follows",
+    async ({ box }) => {
+      const { screen, start } = onScreen(
+        box,
+        "trap 'stty size; exit' WINCH; stty size; echo READY; while :; do sleep 0.02; done",
+      );
+      screen.resize(33, 101);
+      const running = start();
+      expect(await screen.until(/READY/)).toMatch(/^33 101\r\n/);
+      await until(() => screen.isRaw());
+      screen.resize(12, 34);
+      await screen.until(/12 34/);
+      expect((await running).exitCode).toBe(0);
+    },
+  );
 
   needs(except({ runc: "takes the caller's nevertheless", crun: "the same" }))(
     "a size in the configuration comes before theirs",
@@ -117,7 +123,8 @@ describe("a terminal in the foreground, for a person", () => {
     },
   );
 
-  test("exec --tty is served the same way", async ({ box }) => {
+  const inTime = needs(except({ runc: "sets the size when the program runs already" }));
+  inTime("exec --tty is served the same way", async ({ box }) => {
     const container = box.container(idle());
     await container.create();
     await container.start();
@@ -134,7 +141,8 @@ describe("a terminal in the foreground, for a person", () => {
     expect(screen.modes()).toBe(before);
   });
 
-  test("a tsrun in the background stops instead of taking the terminal", async ({ box }) => {
+  const stops = needs(except({ runc: "takes it", crun: "takes it" }));
+  stops("a tsrun in the background stops instead of taking the terminal", async ({ box }) => {
     const screen = Screen.open();
     box.defer(() => screen[Symbol.dispose]());
     const container = box.container(sh("echo DONE"), terminal);
@@ -184,19 +192,24 @@ describe("a terminal in the foreground, without a person", () => {
   without("when nobody reads the output the terminal is hung up, and the container ends", async ({ box }) => {
     const container = box.container(sh("while echo y; do :; done 2>/dev/null; exit 0"), terminal);
     const [program, ...args] = words(box, "run", "--bundle", container.bundle, container.id);
-    const line = `"$0" "$@" </dev/null | head -n 1`;
+    const line = `timeout 15 "$0" "$@" </dev/null | head -n 1`;
     expect((await execa("bash", ["-c", line, program, ...args], { timeout: 20_000 })).stdout).toBe("y");
   });
 
   without("a signal ends the wait for somebody who does not read", async ({ box }) => {
-    const container = box.container(sh("trap '' TERM; head -c 120000 /dev/zero; echo written >/done"), terminal);
+    const container = box.container(sh("trap '' TERM; echo written; echo written >/done"), terminal);
     const [program, ...args] = words(box, "run", "--keep", "--bundle", container.bundle, container.id);
-    const running = execa(program, args, { buffer: false, stdin: "ignore", reject: false, timeout: 20_000 });
+    await execa("mkfifo", [box.path("fifo")]);
+    const fifo = openSync(box.path("fifo"), "r+");
+    writeSync(fifo, "x".repeat(65_536)); // now it is full
+    box.defer(() => closeSync(fifo));
+    const running = execa(program, args, { stdio: ["ignore", handedOn(fifo), "inherit"], timeout: 20_000 });
     await until(() => existsSync(`${container.rootfs}/done`));
     await sleep(100);
+    const exit = once(running, "exit", { signal: AbortSignal.timeout(5000) });
     running.kill("SIGTERM");
-    running.stdout.resume();
-    expect((await running).exitCode).toBe(0);
+    expect(await exit).toEqual([0, null]);
+    await running;
   });
 });
 
@@ -209,4 +222,33 @@ describe("signals for a foreground process", () => {
     process.kill(running.pid ?? -1, 37);
     expect(await settled(running)).toMatchObject({ code: 8, stdout: "ready\ngot\n" });
   });
+
+  const keeps = needs(except({ runc: "passes SIGPIPE on", crun: "passes all on" }));
+  keeps("those that are about tsrun itself are not passed on", async ({ box }) => {
+    const trap = "for s in URG CHLD PIPE; do trap \"echo got $s\" $s; done; trap 'exit 9' TERM";
+    const container = box.container(sh(`${trap}; echo ready; while :; do :; done`));
+    const running = container.beginRun();
+    await new Promise((resolve) => running.stdout?.once("data", resolve));
+    await sleep(100);
+    for (const signal of ["SIGURG", "SIGCHLD", "SIGPIPE", "SIGTERM"] as const) running.kill(signal);
+    expect(await settled(running)).toMatchObject({ code: 9, stdout: "ready\n" });
+  });
+
+  needs(except({ runc: "passes it on", crun: "passes it on" }))(
+    "a hang-up that tsrun was started to ignore (nohup) stays ignored",
+    async ({ box }) => {
+      const script = "trap 'exit 7' HUP; trap 'exit 9' TERM; echo ready; while :; do sleep 0.02; done";
+      const container = box.container(sh(script));
+      const line = `trap "" HUP; exec "$0" "$@"`;
+      const [program, ...args] = words(box, "run", "--bundle", container.bundle, container.id);
+      const running = execa("sh", ["-c", line, program, ...args], {
+        ...{ stdin: "ignore", reject: false, timeout: 20_000, env: { TSRUN_TEST: box.word } },
+      });
+      await new Promise((resolve) => running.stdout?.once("data", resolve));
+      running.kill("SIGHUP");
+      await sleep(200);
+      running.kill("SIGTERM");
+      expect((await running).exitCode).toBe(9);
+    },
+  );
 });

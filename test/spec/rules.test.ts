@@ -118,6 +118,9 @@ const rule = (more: object) => seccomp({ syscalls: [{ names: ["mount"], action: 
 const BAD: readonly [name: string, config: Config, ...pointers: string[]][] = [
   ["a version that is no SemVer", config({ ociVersion: "1.0" }), "/ociVersion"],
   ["a version with a leading zero", config({ ociVersion: "1.01.0" }), "/ociVersion"],
+  ["a version of what is a number only to JavaScript", config({ ociVersion: "1.Infinity.0" }), "/ociVersion"],
+  ["a version with an exponent", config({ ociVersion: "1.1e3.0" }), "/ociVersion"],
+  ["a version with a sign and a space", config({ ociVersion: "1.-0. 1" }), "/ociVersion"],
   ["a later major version", config({ ociVersion: "2.0.0" }), "/ociVersion"],
   ["an empty root path", config({ root: { path: "" } }), "/root/path"],
   ["an empty annotation key", config({ annotations: { "": "x" } }), "/annotations/"],

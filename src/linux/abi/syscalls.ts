@@ -22,10 +22,15 @@ export function hostArchitecture(): Architecture {
   return arch;
 }
 
-/** The number of a system call. */
-export function syscallNumber(name: SyscallName, arch: Architecture = hostArchitecture()): number {
-  return syscallTable(arch)[name];
+/** The number of a system call; undefined for `arch`: of the one that this process runs on. */
+export function syscallNumber(name: SyscallName, arch?: Architecture): number {
+  if (arch !== undefined) return syscallTable(arch)[name];
+  own ??= syscallTable(hostArchitecture());
+  return own[name];
 }
+
+/** Of the architecture that this process runs on, asked for some hundred times in a short process. */
+let own: Table | undefined;
 
 /** All numbers of an architecture. */
 export function syscallTable(arch: Architecture): Table {

@@ -100,35 +100,26 @@ export class Agent implements Disposable {
     return isGone(length) ? 0 : checked(length, "read", this.#socket, buffer.length);
   }
 
-  /** As receive, for a foreground command, which sees signals meanwhile: a thread of the engine's waits. */
-  async receiveLater(buffer: Uint8Array): Promise<number> {
-    const { read: readLater } = process.getBuiltinModule("node:fs");
-    const length = await new Promise<number>((resolve, reject) => {
-      readLater(this.#socket, buffer, 0, buffer.length, null, (error, count) =>
-        error ? reject(error) : resolve(count),
-      );
-    });
-    if (length === 0) {
-      throw this.#ended();
-    }
-    return length;
-  }
-
   /** Gives the process away: from here on disposal closes the socket, and the process lives on. */
   release(): void {
     this.#owned = false;
   }
 
-  /** Closes the socket, and ends and reaps the process where it is a child of ours; no other can end up with it. */
-  [Symbol.dispose](): void {
-    if (!this.#open) {
-      return;
+  /** Closes the socket: the process, if it still listens, ends by itself. */
+  hangUp(): void {
+    if (this.#open) {
+      close(this.#socket);
     }
     this.#open = false;
-    close(this.#socket);
+  }
+
+  /** Closes the socket, and ends and reaps the process where it is a child of ours; no other can end up with it. */
+  [Symbol.dispose](): void {
+    this.hangUp();
     if (this.#owned) {
       killAndReap(this.pid);
     }
+    this.#owned = false;
   }
 
   #ended(): Error {

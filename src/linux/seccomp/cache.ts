@@ -7,17 +7,10 @@
 // wrong filter. What else a filter depends on is in the key too: the installed libseccomp and the version of our compiler.
 // A cache that cannot be read or written is no error. The directory is the runtime's own, as its state is.
 
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
 import type { Seccomp } from "../../spec/config.gen.ts";
+import { O_RDONLY } from "../abi/fcntl.ts";
+import { statusOf } from "../file-status.ts";
+import { close, open, readAll } from "../files.ts";
 import { type CompiledSeccomp, compileSeccomp, seccompFlags } from "./compile.ts";
 
 /** To be raised when the same profile is to give another filter. */
@@ -50,8 +43,8 @@ export function cachedSeccomp(seccomp: Seccomp, directory: string): CompiledSecc
 function libraryIdentity(): string {
   for (const place of LIBRARY_PLACES) {
     const path = `${place}/libseccomp.so.2`;
-    const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat !== undefined) return `${realpathSync(path)} ${stat.ino} ${stat.mtimeMs}`;
+    const status = statusOf(path);
+    if (status !== undefined) return `${path} ${status.inode} ${status.size} ${status.modified}`;
   }
   return "elsewhere";
 }
@@ -70,7 +63,7 @@ function nameOf(bytes: Uint8Array): string {
 function read(file: string, key: Uint8Array): Uint8Array | undefined {
   let content: Buffer;
   try {
-    content = readFileSync(file);
+    content = contentOf(file);
   } catch {
     return undefined;
   }
@@ -80,8 +73,19 @@ function read(file: string, key: Uint8Array): Uint8Array | undefined {
   return isIt && program.length > 0 && program.length % 8 === 0 ? program : undefined;
 }
 
+function contentOf(file: string): Buffer {
+  const fd = open(file, O_RDONLY);
+  try {
+    const bytes = readAll(fd);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  } finally {
+    close(fd);
+  }
+}
+
 /** By a rename, so that nobody reads half a filter. */
 function write(directory: string, file: string, key: Uint8Array, program: Uint8Array): void {
+  const { mkdirSync, readdirSync, renameSync, writeFileSync } = fs();
   const length = Buffer.alloc(4);
   length.writeUInt32LE(key.length);
   const temporary = `${file}.${process.pid}`;
@@ -96,5 +100,10 @@ function write(directory: string, file: string, key: Uint8Array, program: Uint8A
 }
 
 function empty(directory: string): void {
-  for (const name of readdirSync(directory)) unlinkSync(`${directory}/${name}`);
+  for (const name of fs().readdirSync(directory)) fs().unlinkSync(`${directory}/${name}`);
+}
+
+/** Only for what is compiled anew, which takes ten times as long as to load this. */
+function fs(): typeof import("node:fs") {
+  return process.getBuiltinModule("node:fs");
 }

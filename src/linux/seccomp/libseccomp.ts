@@ -4,10 +4,10 @@
 //
 // Calls return 0, or -errno as a 32-bit int in a 64-bit register, whose upper half means nothing: `int`.
 
-import { closeSync, readSync } from "node:fs";
 import { errnoName, errnoText } from "../abi/errno.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { ConfigError } from "../errors.ts";
+import { close, fileCall, readAll } from "../files.ts";
 import { library, type NativeFunction, syscall } from "../libc.ts";
 
 const SONAME = "libseccomp.so.2";
@@ -114,9 +114,9 @@ export class Filter implements Disposable {
     const fd = memfd();
     try {
       this.#check(int(this.#library.seccomp_export_bpf(this.#context, fd)), "seccomp_export_bpf", "linux.seccomp");
-      return readAll(fd);
+      return rewound(fd);
     } finally {
-      closeSync(fd);
+      close(fd);
     }
   }
 
@@ -160,14 +160,8 @@ function memfd(): number {
   throw new ConfigError("linux.seccomp", `memfd_create: ${errnoName(-fd)} (${errnoText(-fd)})`);
 }
 
-/** The kernel takes 4096 instructions of 8 bytes; what is longer fails there, but must not be cut off here. */
-function readAll(fd: number): Uint8Array {
-  const chunks: Buffer[] = [];
-  for (let position = 0; ; ) {
-    const chunk = Buffer.alloc(64 * 1024);
-    const length = readSync(fd, chunk, 0, chunk.length, position);
-    if (length === 0) return Buffer.concat(chunks);
-    chunks.push(chunk.subarray(0, length));
-    position += length;
-  }
+/** All of a file that was just written, from its start. The kernel takes 4096 instructions; what is longer fails there. */
+function rewound(fd: number): Uint8Array {
+  fileCall("lseek", "libseccomp's program", fd, 0, 0);
+  return readAll(fd);
 }

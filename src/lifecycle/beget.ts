@@ -1,0 +1,75 @@
+// How a process of a container comes to be: an agent is started with the descriptors that it needs, enters cgroups and
+// namespaces, and clones the process, which is tsrun's own child and listens on a socket of its own. What the agent answers
+// is read later, so that tsrun can go on planning while the kernel works.
+
+import { Agent, socketpair } from "../linux/agent/agent.ts";
+import { close } from "../linux/agent/descriptors.ts";
+import { killAndReap } from "../linux/agent/reap.ts";
+import type { Cgroup } from "../linux/cgroups/cgroup.ts";
+import { AgentKernel, type Results } from "../linux/kernel.ts";
+import type { Result } from "../linux/plan.ts";
+import { type Launch, launch } from "../linux/programs.ts";
+import { stopIgnoringChildren } from "../linux/sigchld.ts";
+import type { Descriptors } from "./descriptors.ts";
+
+/** What is wanted. */
+export interface Wanted extends Omit<Launch, "cgroup" | "childSocket"> {
+  /** What ps shows until the program runs. */
+  readonly name: string;
+  readonly cgroup: Cgroup;
+  /** What the agent gets; closed here once it has them. */
+  readonly descriptors: Descriptors;
+}
+
+/** A process that is being made. */
+export interface Expected {
+  /** Descriptors that it is born with and only the agent needed. */
+  readonly leftOpen: readonly number[];
+  /** Waits until it is there. @throws SyscallError of the call that failed */
+  readonly meet: () => Born;
+}
+
+/** A process that listens for plans. */
+export interface Born {
+  readonly child: Agent;
+  readonly kernel: AgentKernel;
+}
+
+/** Ends a process that nobody met. */
+function putDown(socket: number, answers: () => Results, pid: Result): void {
+  close(socket);
+  try {
+    killAndReap(answers().value(pid));
+  } catch {
+    // There is none: what made it failed.
+  }
+}
+
+/** Starts an agent and tells it what to do. Disposing of `undo` ends it and the process. */
+export function beget(undo: DisposableStack, { name, cgroup, descriptors, ...wanted }: Wanted): Expected {
+  stopIgnoringChildren();
+  using joins = cgroup.open();
+  const [ours, theirs] = socketpair();
+  const childSocket = descriptors.own(theirs);
+  for (const fd of joins.tasks) descriptors.lend(fd);
+  if (joins.directory !== undefined) descriptors.lend(joins.directory);
+  const socket = descriptors.free();
+  const agent = undo.use(Agent.spawn({ fds: descriptors.pairs(), argv0: name, socket }));
+  descriptors[Symbol.dispose]();
+  const { plan, pid } = launch({ ...wanted, cgroup: joins, childSocket });
+  const answers = new AgentKernel(agent).begin(plan);
+  let met = false;
+  undo.defer(() => {
+    if (!met) putDown(ours, answers, pid);
+  });
+  const meet = (): Born => {
+    met = true;
+    const child = undo.use(Agent.adopted(ours, answers().value(pid)));
+    agent.hangUp(); // it ends while we go on, and is reaped when `undo` or the caller is done
+    const kernel = new AgentKernel(child);
+    kernel.adoptReply();
+    return { child, kernel };
+  };
+  const directory = joins.directory === undefined ? [] : [joins.directory];
+  return { leftOpen: [socket, ...directory], meet };
+}

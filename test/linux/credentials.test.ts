@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import {
+  capabilityBits,
+  planBoundingSet,
+  planCapabilities,
+  planRootOfUserNamespace,
+  planUser,
+} from "../../src/linux/credentials.ts";
+import { Plan } from "../../src/linux/plan.ts";
+import type { Capabilities } from "../../src/spec/config.gen.ts";
+import { calls, process } from "./sample.ts";
+
+const planned = (append: (plan: Plan) => void): string[] => {
+  const plan = new Plan();
+  append(plan);
+  return calls(plan);
+};
+
+describe("Capabilities", () => {
+  it("are bits by number, 64 of them, without those that the kernel lacks or nobody knows", () => {
+    expect(capabilityBits(["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE"], 40)).toBe(1n | (1n << 40n));
+    expect(capabilityBits(["CAP_CHOWN", "CAP_CHECKPOINT_RESTORE"], 39)).toBe(1n);
+    expect(capabilityBits(["CAP_FLY", "chown", ""], 40)).toBe(0n);
+    expect(capabilityBits(undefined, 40)).toBe(0n);
+  });
+
+  const bounding = (capabilities?: Capabilities, last = 3): string[] =>
+    planned((plan) => planBoundingSet(plan, process(capabilities && { capabilities }), last));
+
+  it("that are not in the bounding set are dropped from it, up to the kernel's last", () => {
+    expect(bounding({ bounding: ["CAP_DAC_OVERRIDE", "CAP_SYSLOG"] })).toEqual([
+      "prctl(PR_CAPBSET_DROP, CAP_CHOWN)",
+      "prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH)",
+      "prctl(PR_CAPBSET_DROP, CAP_FOWNER)",
+    ]);
+    expect(bounding({})).toHaveLength(4);
+    expect(bounding({}, 62)).toHaveLength(63);
+  });
+
+  const sets = (capabilities?: Capabilities): string[] =>
+    planned((plan) => planCapabilities(plan, process(capabilities && { capabilities }), 40));
+
+  it("stay as they are where the config has none", () => {
+    expect(bounding()).toEqual([]);
+    expect(sets()).toEqual(["prctl(PR_SET_KEEPCAPS, 0)"]);
+  });
+
+  it("are none where the config has an empty set, and the ambient set is emptied too", () => {
+    expect(sets({})).toEqual([
+      "prctl(PR_SET_KEEPCAPS, 0)",
+      "capset({effective=0, permitted=0, inheritable=0})",
+      "prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)",
+    ]);
+  });
+
+  it("reach the kernel's halves of the sets, high ones too", () => {
+    const high = ["CAP_CHOWN", "CAP_MAC_OVERRIDE", "CAP_CHECKPOINT_RESTORE"];
+    expect(sets({ effective: ["CAP_BPF"], permitted: high, inheritable: ["CAP_SETFCAP"] })[1]).toBe(
+      `capset({effective=CAP_BPF, permitted=${high.join("|")}, inheritable=CAP_SETFCAP})`,
+    );
+  });
+
+  it("are ambient only where permitted and inheritable, or the kernel would refuse", () => {
+    const [one, two, three] = ["CAP_KILL", "CAP_SETUID", "CAP_BPF"] as const;
+    const raised = sets({ permitted: [one, two], inheritable: [one, three], ambient: [one, two, three] });
+    expect(raised.slice(3)).toEqual(["prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_KILL)"]);
+  });
+});
+
+describe("The user", () => {
+  it("changes groups before the group, the group before the user, all three ids of each", () => {
+    const user = { uid: 4294967294, gid: 3, additionalGids: [4, 2147483648] };
+    expect(planned((plan) => planUser(plan, user, false))).toEqual([
+      "prctl(PR_SET_KEEPCAPS, 1)",
+      "setgroups([4, 2147483648])",
+      "setresgid(3, 3, 3)",
+      "setresuid(4294967294, 4294967294, 4294967294)",
+    ]);
+  });
+
+  it("loses the caller's groups where the config has none", () => {
+    expect(planned((plan) => planUser(plan, {}, false))).toContain("setgroups([])");
+  });
+
+  it("keeps them where its user namespace denies setgroups, and nowhere else", () => {
+    const tolerated = (inUserNamespace: boolean): unknown[] => {
+      const plan = new Plan();
+      planUser(plan, { additionalGids: [1] }, inUserNamespace);
+      return plan.steps.flatMap(({ call, tolerance }) => (call.name === "setgroups" ? [tolerance?.errno] : []));
+    };
+    expect([tolerated(true), tolerated(false)]).toEqual([["EPERM"], [undefined]]);
+  });
+
+  it("of a new user namespace is its root first, with groups where they may be changed", () => {
+    const plan = new Plan();
+    planRootOfUserNamespace(plan);
+    expect(plan.steps.map(({ call, tolerance }) => [call.name, tolerance?.errno])).toEqual([
+      ["setgroups", "EPERM"],
+      ["setresgid", undefined],
+      ["setresuid", undefined],
+    ]);
+  });
+});

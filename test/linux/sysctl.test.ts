@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { planMount } from "../../src/linux/mounts.ts";
+import { planSysctl, sysctlPath } from "../../src/linux/sysctl.ts";
+import { config, inRoot } from "./sample.ts";
+
+describe("The path of a parameter", () => {
+  it.each([
+    ["kernel.shmmax", "kernel/shmmax"],
+    ["net/ipv4/ip_forward", "net/ipv4/ip_forward"],
+    ["net/ipv4/conf/eth0.100/rp_filter", "net/ipv4/conf/eth0.100/rp_filter"],
+    ["net.ipv4.conf.eth0/100.rp_filter", "net/ipv4/conf/eth0.100/rp_filter"],
+    ["single", "single"],
+  ])("%s", (key, path) => {
+    expect(sysctlPath(key)).toBe(path);
+  });
+});
+
+describe("Parameters", () => {
+  const sysctl = { "kernel.domainname": "é", "net.ipv4.ip_forward": "1" };
+
+  it("are written in order through a procfs of tsrun's own, below which nothing can lead elsewhere", () => {
+    expect(inRoot(config({ sysctl }), planSysctl).lines).toEqual([
+      'fsopen("proc", FSOPEN_CLOEXEC)',
+      "fsconfig(#2, FSCONFIG_CMD_CREATE)",
+      "fsmount(#2, FSMOUNT_CLOEXEC, 0)",
+      "close(#2)",
+      ...[
+        ["kernel/domainname", "é"],
+        ["net/ipv4/ip_forward", "1"],
+      ].flatMap(([path, value]) => [
+        `openat2(#3, "sys/${path}", {flags=O_WRONLY|O_CLOEXEC, resolve=RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS|RESOLVE_NO_SYMLINKS|RESOLVE_BENEATH})`,
+        `write(#2, "${value}")`,
+        "close(#2)",
+      ]),
+    ]);
+  });
+
+  it("are written through the container's procfs where that is open anyway", () => {
+    const lines = inRoot(config({ sysctl }), (to) => {
+      planMount(to, { destination: "/proc", type: "proc" }, 0);
+      planSysctl(to);
+    }).lines;
+    expect(lines.filter((line) => line.startsWith("fsopen"))).toHaveLength(1);
+  });
+
+  it("that are none need no procfs", () => {
+    expect(inRoot(config({ sysctl: {} }), planSysctl).lines).toEqual([]);
+  });
+
+  it("of the host's own network are refused, those of another that is joined are not", () => {
+    const join = (isTheHosts: boolean) => () =>
+      inRoot(config({ sysctl: { "net/core/somaxconn": "1" } }), planSysctl, {
+        namespaces: {
+          created: new Set(["mount"]),
+          joined: [{ type: "network", path: "/proc/1/ns/net", fd: 3, isTheHosts, index: 0 }],
+        },
+      });
+    expect(join(true)).toThrow('linux.sysctl["net/core/somaxconn"]: the network namespace is the host\'s');
+    expect(join(false)).not.toThrow();
+  });
+});
