@@ -86,10 +86,10 @@ function fill(directory: string, rootfs: string): string {
 
 function configure({ kind, args, memory, cgroupsPath }: Wish): Json {
   const config = kind === "minimal" ? structuredClone(MINIMAL) : dockers();
-  Object.assign(config["process"] as Json, { args });
-  const linux = config["linux"] as Json;
-  linux["cgroupsPath"] = cgroupsPath;
-  if (memory !== undefined) linux["resources"] = { ...(linux["resources"] as Json), memory: { limit: memory } };
+  Object.assign(config.process as Json, { args });
+  const linux = config.linux as Json;
+  linux.cgroupsPath = cgroupsPath;
+  if (memory !== undefined) linux.resources = { ...(linux.resources as Json), memory: { limit: memory } };
   return config;
 }
 

@@ -46,7 +46,7 @@ export class Spawner {
     initialise(this.#actions);
     for (const fd of [0, 1]) open(this.#actions, fd, "/dev/null", O_RDWR, 0);
     open(this.#actions, 2, errorFile, O_ERRORS, 0o600);
-    this.#environment = [`PATH=${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`, null];
+    this.#environment = [`PATH=${process.env.PATH ?? ""}:/usr/sbin:/sbin`, null];
   }
 
   /** Starts a process; returns its id. */

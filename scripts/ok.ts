@@ -31,7 +31,9 @@ if (failed.length > 0) {
 function passes({ name, command }: Step): boolean {
   const started = performance.now();
   const [program, ...args] = command;
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: repository, encoding: "utf8" });
+  // The Node of the dev dependencies: tests run TypeScript with it.
+  const env = { ...process.env, PATH: `${repository}node_modules/.bin:${process.env.PATH}` };
+  const { status, stdout, stderr } = spawnSync(program, args, { cwd: repository, encoding: "utf8", env });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`${status === 0 ? "ok    " : "NOT OK"}  ${name} (${seconds} s)`);
   if (status !== 0) console.log(`${stdout}${stderr}`);

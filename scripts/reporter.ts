@@ -28,7 +28,7 @@ export class SummaryReporter implements Reporter {
       for (const error of module.errors()) this.#summary.failed.push(`${module.relativeModuleId}: ${error.message}`);
     }
     for (const error of errors) this.#summary.failed.push(`outside of any test: ${error.message ?? "unknown"}`);
-    const file = process.env["TSRUN_TEST_SUMMARY"];
+    const file = process.env.TSRUN_TEST_SUMMARY;
     if (file !== undefined) writeFileSync(file, JSON.stringify(this.#summary));
   }
 }

@@ -140,7 +140,7 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
 
 /** Whether a service manager waits for the container to be ready: sd_notify(3). */
 function managed(): boolean {
-  return (process.env["NOTIFY_SOCKET"] ?? "") !== "";
+  return (process.env.NOTIFY_SOCKET ?? "") !== "";
 }
 
 const NO_CGROUPS: CgroupHost = { mode: "v1", hierarchies: [] };

@@ -131,6 +131,7 @@ function prepare(undo: DisposableStack, as: Preparation) {
     extraEnv: as.env,
     lastCapability: thisHost.lastCapability(),
     inUserNamespace,
+    ...(process.execCPUAffinity !== undefined && { affinity: process.execCPUAffinity }),
   });
   return { plan, programOf, bear: taker.from };
 }

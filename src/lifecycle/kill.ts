@@ -40,11 +40,12 @@ async function signalAll(container: Container, number: number): Promise<readonly
 function signalInit(container: Container, number: number): void {
   try {
     const pidfd = pidfdOpen(container.state.pid);
-    if (container.initIsAlive()) return pidfdSendSignal(pidfd, number);
+    if (!container.initIsAlive()) throw new UsageError("container not running");
+    pidfdSendSignal(pidfd, number);
   } catch (error) {
-    if (!(error instanceof SyscallError && error.errno === ESRCH)) throw error;
+    if (error instanceof SyscallError && error.errno === ESRCH) throw new UsageError("container not running");
+    throw error;
   }
-  throw new UsageError("container not running");
 }
 
 const ESRCH = 3;

@@ -28,6 +28,8 @@ export interface ProcessRequest {
   readonly lastCapability: number;
   /** Whether setgroups(2) may be denied it. */
   readonly inUserNamespace: boolean;
+  /** exec: what it was given of process.execCPUAffinity. */
+  readonly affinity?: Process["execCPUAffinity"];
 }
 
 /** Appends the last part to a plan. The answers, and a kernel to ask more, make the program. */

@@ -106,6 +106,9 @@ function planFileSystem(
   const fs = to.plan.add(fsopen(type));
   if (mount.source !== undefined && mount.source !== "") to.plan.add(fsconfigString(fs, "source", sourceOf(to, mount)));
   for (const flag of options.superblock) to.plan.add(fsconfigFlag(fs, flag));
+  // A write-protected device can only be mounted as a whole read-only; other file systems are shared, or made fresh.
+  if (options.attributes.set & MOUNT_ATTR_RDONLY && mount.source?.startsWith("/dev/"))
+    to.plan.add(fsconfigFlag(fs, "ro"));
   for (const option of options.data) to.plan.add(fsconfigOption(to, fs, type, option));
   to.plan.add(fsconfigCreate(fs));
   // It takes what is put into it before it becomes read-only.

@@ -121,7 +121,7 @@ function emptied(box: Sandbox): boolean {
 }
 
 function enginePath(): string {
-  return [process.env["PATH"], "/usr/sbin", "/sbin"].join(":");
+  return [process.env.PATH, "/usr/sbin", "/sbin"].join(":");
 }
 
 /** The path of a file in the sandbox's folder for an engine, made short: sockets have 107 bytes. */

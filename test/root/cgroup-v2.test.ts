@@ -11,8 +11,8 @@ import { fileSystem, needs } from "./harness/needs.ts";
 
 // Before the harness is loaded, which reads it once. The wrapper runs what was to be run.
 vi.hoisted(() => {
-  process.env["ON_CGROUP_V2"] = process.env["RUNTIME"] || `${import.meta.dirname}/../../dist/tsrun`;
-  process.env["RUNTIME"] = `${import.meta.dirname}/on-cgroup-v2.sh`;
+  process.env.ON_CGROUP_V2 = process.env.RUNTIME || `${import.meta.dirname}/../../dist/tsrun`;
+  process.env.RUNTIME = `${import.meta.dirname}/on-cgroup-v2.sh`;
 });
 
 const v2 = fileSystem("cgroup2");

@@ -119,7 +119,7 @@ describe("when hooks run", () => {
       expect(text).not.toContain("\\/");
       const state = JSON.parse(text) as Json;
       expect(state).toMatchObject({ id: container.id, bundle: container.bundle, annotations: { "a/b": "c/d" } });
-      expect(statuses).toContain(state["status"]);
+      expect(statuses).toContain(state.status);
     });
   }
 });

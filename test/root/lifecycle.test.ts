@@ -238,7 +238,7 @@ describe("the way callers call", () => {
     expect(lines).toHaveLength(1);
     const line = JSON.parse(lines[0] ?? "") as Record<string, string>;
     expect(line).toMatchObject({ level: "error" });
-    expect(Number.isNaN(Date.parse(line["time"] ?? ""))).toBe(false);
+    expect(Number.isNaN(Date.parse(line.time ?? ""))).toBe(false);
     expect(result.stderr).toContain("does not exist");
   });
 

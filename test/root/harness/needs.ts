@@ -21,7 +21,7 @@ export function needs(...missing: readonly Missing[]) {
 
 /** Needs a program on the PATH. */
 export function program(name: string): Missing {
-  const directories = (process.env["PATH"] ?? "").split(":").concat("/usr/sbin", "/sbin");
+  const directories = (process.env.PATH ?? "").split(":").concat("/usr/sbin", "/sbin");
   return directories.some((directory) => isExecutable(join(directory, name))) ? undefined : `${name} is not installed`;
 }
 

@@ -14,7 +14,7 @@ import { execa, type Options } from "execa";
 export const repository = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** The program under test, as given. */
-export const runtimePath = process.env["RUNTIME"] || join(repository, "dist/tsrun");
+export const runtimePath = process.env.RUNTIME || join(repository, "dist/tsrun");
 
 export type RuntimeKind = "tsrun" | "runc" | "crun";
 
