@@ -1,4 +1,5 @@
-// `npm run build`: dist/tsrun, the program that people install, and dist/koffi.node, which it opens beside itself.
+// `npm run build`: dist/tsrun, the program that people install, and dist/tsrun-agent, for hosts on which it
+// cannot keep its agent in memory.
 //
 // Bun compiles the sources with their bytecode into one executable for this machine's architecture, in pieces of which a
 // command loads its own alone. A compiled Bun program reads .env, bunfig.toml, tsconfig.json and package.json from the
@@ -8,28 +9,19 @@
 // all that it is made from; `--force` builds in any case.
 
 import { execFileSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Architecture, hostArchitecture } from "../src/linux/abi/syscalls.ts";
+import { agentImage } from "../src/linux/agent/image.ts";
+import { AGENT_SOCKET } from "../src/linux/agent/wire.ts";
 import { guardEnvironment } from "./environment-guard.ts";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 const at = (...parts: string[]) => join(repository, ...parts);
 
-const ARCHITECTURES: Readonly<Record<string, { bun: string; koffi: string }>> = {
-  x64: { bun: "bun-linux-x64", koffi: "linux-x64" },
-  arm64: { bun: "bun-linux-aarch64", koffi: "linux-arm64" },
-};
+/** Packages of Bun, by Node's names of architectures. */
+const BUN: Readonly<Record<Architecture, string>> = { x64: "bun-linux-x64", arm64: "bun-linux-aarch64" };
 
 const FLAGS = [
   "--compile",
@@ -53,19 +45,19 @@ const SOURCES = ["bin", "src", "package-lock.json", "package.json", "scripts/bui
 main();
 
 function main(): void {
-  const outputs = [at("dist/tsrun"), at("dist/koffi.node")];
+  const outputs = [at("dist/tsrun"), at("dist/tsrun-agent")];
   const forced = process.argv.includes("--force");
   if (!forced && newest(SOURCES.map((path) => at(path))) < oldest(outputs)) return;
   const started = performance.now();
   mkdirSync(at("dist"), { recursive: true });
   compile(at("dist/tsrun"));
-  copyKoffi(at("dist/koffi.node"));
+  installAgent(at("dist/tsrun-agent"));
   const megabytes = Math.round(statSync(at("dist/tsrun")).size / 1e6);
   console.log(`dist/tsrun: ${megabytes} MB in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
 
 function compile(output: string): void {
-  const bun = at("node_modules/@oven", architecture().bun, "bin/bun");
+  const bun = at("node_modules/@oven", BUN[hostArchitecture()], "bin/bun");
   const temporary = `${output}.${process.pid}`;
   const { version } = JSON.parse(readFileSync(at("package.json"), "utf8")) as { version: string };
   const constants = { TSRUN_VERSION: version, TSRUN_COMMIT: commit() };
@@ -82,24 +74,11 @@ function compile(output: string): void {
   }
 }
 
-/** The native half of koffi, without the symbols that nobody reads. */
-function copyKoffi(output: string): void {
-  const { koffi } = architecture();
-  const source = at(`node_modules/@koromix/koffi-${koffi}`, koffi.replace("-", "_"), "koffi.node");
+/** The agent as a file, for hosts that forbid executable memfds (vm.memfd_noexec=2). */
+function installAgent(output: string): void {
   const temporary = `${output}.${process.pid}`;
-  copyFileSync(source, temporary);
-  try {
-    execFileSync("strip", ["--strip-unneeded", temporary], { stdio: "ignore" });
-  } catch {
-    // without binutils: as it came
-  }
+  writeFileSync(temporary, agentImage(hostArchitecture(), AGENT_SOCKET), { mode: 0o555 });
   renameSync(temporary, output);
-}
-
-function architecture(): { bun: string; koffi: string } {
-  const found = ARCHITECTURES[process.arch];
-  if (found === undefined) throw new Error(`Cannot build for ${process.arch}: x64 and arm64 only`);
-  return found;
 }
 
 function commit(): string {

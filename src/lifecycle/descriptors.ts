@@ -1,6 +1,7 @@
 // The descriptors that an agent starts with. tsrun opens what lies on the host; the agent has each under the number that it
 // has here, so that plans can name it.
 
+import { AGENT_SOCKET } from "../linux/agent/wire.ts";
 import { close, open } from "../linux/files.ts";
 
 /** Owns descriptors that are handed to an agent; disposing closes tsrun's own. */
@@ -34,12 +35,10 @@ export class Descriptors implements Disposable {
 
   /** A number that none of them has, for the agent's socket; low, since a table of descriptors grows in steps of 64. */
   free(): number {
-    return Math.max(LOWEST_SOCKET, ...this.#opened.map((fd) => fd + 1), ...this.#lent.map((fd) => fd + 1));
+    return Math.max(AGENT_SOCKET, ...this.#opened.map((fd) => fd + 1), ...this.#lent.map((fd) => fd + 1));
   }
 
   [Symbol.dispose](): void {
     for (const fd of this.#opened.splice(0)) close(fd);
   }
 }
-
-const LOWEST_SOCKET = 60;

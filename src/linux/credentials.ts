@@ -23,7 +23,7 @@ type CapabilitySet = keyof Capabilities;
 export function capabilityBits(names: readonly string[] | undefined, last: number): bigint {
   let bits = 0n;
   for (const name of names ?? []) {
-    const number = CAPABILITIES.indexOf(name);
+    const number = (CAPABILITIES as readonly string[]).indexOf(name);
     if (number >= 0 && number <= last) bits |= 1n << BigInt(number);
   }
   return bits;

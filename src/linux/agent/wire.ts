@@ -55,7 +55,7 @@ export const FRAMES = MESSAGE + HEADER_SIZE;
 /** Most bytes that one message may have: what fits a socket buffer of the default size (net.core.wmem_default). */
 export const MESSAGE_MAX = 128 * 1024;
 /** The descriptor that the agent finds its socket on, unless it is told another. */
-export const AGENT_SOCKET = 250;
+export const AGENT_SOCKET = 60;
 
 /** Offsets in the header. */
 export const HEADER = { end: 0, replyLength: 8, failed: 16 } as const;
