@@ -60,14 +60,14 @@ describe("A started agent", () => {
     const command = ["-c", shell, "sh", NODE, script("start-and-show.ts")];
     const { stdout, stderr } = spawnSync("sh", command, { encoding: "utf8" });
     expect(stderr).toBe("");
-    expect(stdout).toBe("0 1 2 250");
+    expect(stdout).toBe("0 1 2 60");
   });
 
   it("starts where it is given a descriptor under the number that its own program has here", () => {
     const given = openSync("/dev/null", "r");
     try {
       const fds = Array.from({ length: 200 }, (_, i) => [given, i + 3] as const).filter(([, to]) => to !== given);
-      using agent = Agent.spawn({ fds });
+      using agent = Agent.spawn({ fds, socket: 250 });
       expect(getpid(agent)).toBe(agent.pid);
     } finally {
       closeSync(given);
