@@ -18,7 +18,8 @@ export function installPackages() {
   const stamp = join(repository, "node_modules/.package-lock.json");
   if (existsSync(node) && existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
   console.log("Installing npm packages ...");
-  must("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
+  // Not `npm ci`: it refuses a lock file without the packages of platforms that a registry's mirror does not have.
+  must("npm", ["install", "--no-fund", "--no-audit", "--loglevel=error"]);
 }
 
 /** Builds dist/tsrun, unless it is newer than its sources. */
