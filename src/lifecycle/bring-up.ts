@@ -31,7 +31,7 @@ import type { Globals } from "./command.ts";
 import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
-import { createHooks, hasCreateHooks } from "./hook-points.ts";
+import { createHooks, type HookRunners, hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { hostId, writeIdMaps } from "./id-maps.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
@@ -54,7 +54,7 @@ export interface Request extends Globals {
   readonly consoleSocket: string | undefined;
   /** Takes the master end of the container's terminal over. */
   readonly onTerminal: (master: number, name: string) => void;
-  /** Whether tsrun's caller becomes the parent of init. Not so for a foreground `run`, whose agent waits for it. */
+  /** Whether tsrun ends before the container does: then somebody else must take its terminal. */
   readonly detached: boolean;
   /** Whether `start` will come: then init is given fifos to wait on. */
   readonly waitsForStart: boolean;
@@ -91,6 +91,11 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
   const hookRunners = hasCreateHooks(config) ? await import("./hooks.ts") : undefined;
   const seccomp = linux?.seccomp === undefined ? undefined : await compileFilter(linux.seccomp, request.root);
 
+  const hooks = { failed: false };
+  undo.defer(() => {
+    // runtime.md#lifecycle: after a hook that failed the container is destroyed, and then these run.
+    if (hooks.failed) runPoststop(hookRunners, container.state, request.log);
+  });
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
   const cgroups = cgroupRecord(host, request, config);
@@ -122,6 +127,9 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
     cgroup,
     container,
     hookRunners,
+    onHookFailure: () => {
+      hooks.failed = true;
+    },
     seccomp,
     leftOpen: expected.leftOpen,
     env: preserved.env,
@@ -242,7 +250,8 @@ interface Inside {
   readonly host: CgroupHost;
   readonly cgroup: Cgroup;
   readonly container: Container;
-  readonly hookRunners: typeof import("./hooks.ts") | undefined;
+  readonly hookRunners: HookRunners | undefined;
+  readonly onHookFailure: () => void;
   readonly seccomp: SeccompFilter | undefined;
   readonly leftOpen: readonly number[];
   readonly env: readonly string[];
@@ -266,7 +275,7 @@ function planInside(undo: DisposableStack, at: Inside) {
     newKeyring: !request.noNewKeyring,
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
-    ...createHooks(config, at.container, at.hookRunners),
+    ...createHooks(config, at.container, at.hookRunners, at.onHookFailure),
   });
   for (const check of to.checks) plan.pause("check", check);
   const { process, linux } = config;

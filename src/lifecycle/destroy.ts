@@ -5,7 +5,7 @@ import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { waitForDeath } from "./death.ts";
-import { hookState } from "./hook-points.ts";
+import { runPoststop } from "./hook-points.ts";
 import type { Log } from "./log.ts";
 import { SIGKILL } from "./signals.ts";
 
@@ -19,8 +19,7 @@ export async function destroy(container: Container, log: Log): Promise<void> {
   removeCgroup(cgroup, state.cgroupsMade);
   container.remove();
   if (state.hooks.poststop.length === 0) return;
-  const { runHooks } = await import("./hooks.ts");
-  runHooks("poststop", state.hooks.poststop, hookState(state, "stopped"), (error) => log.warn(error.message));
+  runPoststop(await import("./hooks.ts"), state, log);
 }
 
 /** A create that was killed may or may not have made them: what is somebody else's is in use and stays. */

@@ -9,6 +9,7 @@ import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import type { HookState } from "./hooks.ts";
 import { namespaceFlags } from "./join.ts";
+import type { Log } from "./log.ts";
 import type { State } from "./state-file.ts";
 
 /** The specification's state of a container, as its hooks are told it. */
@@ -17,22 +18,34 @@ export function hookState(state: State, status: HookState["status"], pid?: numbe
   return { ociVersion, id, status, ...(pid !== undefined && { pid }), bundle, root: rootfs, annotations };
 }
 
-/** The hooks of create, as setUp takes them. `runners` is hooks.ts, which is loaded only where there are hooks. */
+/** hooks.ts, which is loaded only where there are hooks. */
+export type HookRunners = typeof import("./hooks.ts");
+
+/** The hooks of create, as setUp takes them; a failure is told to `onFailure` before it is thrown. */
 export function createHooks(
   { hooks = {} }: Config,
   container: Container,
-  runners: typeof import("./hooks.ts") | undefined,
+  runners: HookRunners | undefined,
+  onFailure: () => void,
 ): Pick<SetUp, "runtimeHooks" | "containerHooks"> {
   const { prestart = [], createRuntime = [], createContainer = [] } = hooks;
   if (runners === undefined) return { runtimeHooks: undefined, containerHooks: undefined };
+  const told = (run: () => void) => (): void => {
+    try {
+      run();
+    } catch (error) {
+      onFailure();
+      throw error;
+    }
+  };
   const inRuntime = (): void => {
     const { state } = container;
-    const told = hookState(state, "creating", state.pid);
+    const creating = hookState(state, "creating", state.pid);
     const before = process.cwd();
     process.chdir(state.bundle); // where hooks of runc's find themselves
     try {
-      runners.runHooks("prestart", prestart, told);
-      runners.runHooks("createRuntime", createRuntime, told);
+      runners.runHooks("prestart", prestart, creating);
+      runners.runHooks("createRuntime", createRuntime, creating);
     } finally {
       process.chdir(before);
     }
@@ -47,9 +60,14 @@ export function createHooks(
     runners.runHooksInside("createContainer", createContainer, seen, inside);
   };
   return {
-    runtimeHooks: any(prestart) || any(createRuntime) ? inRuntime : undefined,
-    containerHooks: any(createContainer) ? inContainer : undefined,
+    runtimeHooks: any(prestart) || any(createRuntime) ? told(inRuntime) : undefined,
+    containerHooks: any(createContainer) ? told(inContainer) : undefined,
   };
+}
+
+/** Runs the hooks that follow a container's end: one that fails is a warning. */
+export function runPoststop(runners: HookRunners | undefined, state: State, log: Log): void {
+  runners?.runHooks("poststop", state.hooks.poststop, hookState(state, "stopped"), (error) => log.warn(error.message));
 }
 
 /** Whether create has hooks to run. */

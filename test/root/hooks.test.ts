@@ -173,6 +173,17 @@ describe("hooks that fail", () => {
     );
   }
 
+  needs(except({ runc: "1.1 runs none", crun: "1.8 runs none" }))(
+    "createRuntime: what follows a container's end runs after it (runtime.md, lifecycle)",
+    async ({ box }) => {
+      const mark = box.path("poststop");
+      const failing = { createRuntime: [hook("createRuntime", "exit 3")] };
+      const container = box.container(idle(), hooks({ ...failing, poststop: [hook("poststop", `cat >${mark}`)] }));
+      expect((await container.create()).code).toBe(1);
+      expect(JSON.parse(readFileSync(mark, "utf8"))).toMatchObject({ id: container.id, status: "stopped" });
+    },
+  );
+
   needs(except({ runc: "1.1 fails inside init, start succeeds", crun: "start succeeds" }))(
     "startContainer: start fails and the program never runs",
     async ({ box }) => {
