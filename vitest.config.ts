@@ -16,11 +16,11 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/root/**", "test/engines/**", "test/vm/**", "test/**/*.root.test.ts"],
+          exclude: ["test/root/**", "test/vm/**", "test/**/*.root.test.ts"],
         },
       },
       { test: { name: "root", include: ["test/root/**/*.test.ts", "test/**/*.root.test.ts"], ...patience, ...alone } },
-      { test: { name: "engines", include: ["test/engines/**/*.test.ts"], ...patience, ...alone } },
+      { test: { name: "engines", include: ["conformance/engines/**/*.test.ts"], ...patience, ...alone } },
     ],
   },
 });

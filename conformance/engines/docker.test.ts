@@ -3,8 +3,8 @@
 
 import { existsSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
-import { needs, program } from "../root/harness/needs.ts";
-import type { Sandbox } from "../root/harness/sandbox.ts";
+import { needs, program } from "../../test/root/harness/needs.ts";
+import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import {
   client,
   removeIfNew,

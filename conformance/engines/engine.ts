@@ -9,10 +9,10 @@ import { arch } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { cgroupsOf, processesOf } from "../root/harness/leftovers.ts";
-import { makeRootfs } from "../root/harness/rootfs.ts";
-import { commandWords, type Result } from "../root/harness/runtime.ts";
-import type { Sandbox } from "../root/harness/sandbox.ts";
+import { cgroupsOf, processesOf } from "../../test/root/harness/leftovers.ts";
+import { makeRootfs } from "../../test/root/harness/rootfs.ts";
+import { commandWords, type Result } from "../../test/root/harness/runtime.ts";
+import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 
 /** The runtime as one absolute path: engines call a program and nothing more. */
 export function runtimeProgram(box: Sandbox): string {

@@ -2,8 +2,8 @@
 
 import { writeFileSync } from "node:fs";
 import { expect } from "vitest";
-import { needs, program } from "../root/harness/needs.ts";
-import type { Sandbox } from "../root/harness/sandbox.ts";
+import { needs, program } from "../../test/root/harness/needs.ts";
+import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import {
   client,
   imageTar,

@@ -1,8 +1,8 @@
 // Podman on the runtime: import an image, run, exec, stop, remove. Everything that it keeps lies in the sandbox.
 
 import { expect } from "vitest";
-import { needs, program } from "../root/harness/needs.ts";
-import type { Sandbox } from "../root/harness/sandbox.ts";
+import { needs, program } from "../../test/root/harness/needs.ts";
+import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import { client, removeIfNew, removeParentCgroups, rootfsTar, runtimeProgram } from "./engine.ts";
 
 const LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
