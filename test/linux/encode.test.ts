@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Architecture, syscallNumber } from "../../src/linux/abi/syscalls.ts";
-import { ANY_ERRNO, FRAME, FRAME_SIZE, HEADER_SIZE, MESSAGE, MESSAGE_MAX } from "../../src/linux/agent/wire.ts";
+import {
+  AGENT_SOCKET,
+  ANY_ERRNO,
+  FRAME,
+  FRAME_SIZE,
+  HEADER_SIZE,
+  MESSAGE,
+  MESSAGE_MAX,
+} from "../../src/linux/agent/wire.ts";
 import { syscall } from "../../src/linux/calls.ts";
 import { encode } from "../../src/linux/encode.ts";
 import { AgentKernel } from "../../src/linux/kernel.ts";
@@ -93,7 +101,7 @@ describe("Memory", () => {
   });
 
   it("the agent's socket is read from where the agent keeps it", () => {
-    expect(seen(new AgentSocket()).args[0]).toBe(250n);
+    expect(seen(new AgentSocket()).args[0]).toBe(BigInt(AGENT_SOCKET));
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MESSAGE_MAX } from "../../src/linux/agent/wire.ts";
+import { AGENT_SOCKET, MESSAGE_MAX } from "../../src/linux/agent/wire.ts";
 import { adopt, fsconfigFlag, syscall } from "../../src/linux/calls.ts";
 import { AgentKernel } from "../../src/linux/kernel.ts";
 import { AgentSocket, Out, OutWord, Plan, Result, Strings } from "../../src/linux/plan.ts";
@@ -175,7 +175,7 @@ describe("The end of a plan", () => {
     const model = new AgentModel(({ name }) => (name === "execve" ? -2 : name === "fcntl" ? 3 : 0));
     new AgentKernel(model).send(plan);
     expect(model.runNext()).toBeUndefined();
-    expect(model.made[0]?.args[0]).toBe(250n);
+    expect(model.made[0]?.args[0]).toBe(BigInt(AGENT_SOCKET));
     expect(model.elsewhere.map(({ fd }) => fd)).toEqual([3]);
   });
 
