@@ -17,6 +17,8 @@ export interface Wanted extends Omit<Launch, "cgroup" | "childSocket"> {
   /** What ps shows until the program runs. */
   readonly name: string;
   readonly cgroup: Cgroup;
+  /** The process enters cgroups of version 1 by itself, later than the agent would. */
+  readonly entersCgroupLater: boolean;
   /** What the agent gets; closed here once it has them. */
   readonly descriptors: Descriptors;
 }
@@ -25,6 +27,8 @@ export interface Wanted extends Omit<Launch, "cgroup" | "childSocket"> {
 export interface Expected {
   /** Descriptors that it is born with and only the agent needed. */
   readonly leftOpen: readonly number[];
+  /** cgroup v1: what it enters its cgroups by, when it is to do so itself. */
+  readonly cgroupTasks: readonly number[];
   /** Waits until it is there. @throws SyscallError of the call that failed */
   readonly meet: () => Born;
 }
@@ -46,7 +50,10 @@ function putDown(socket: number, answers: () => Results, pid: Result): void {
 }
 
 /** Starts an agent and tells it what to do. Disposing of `undo` ends it and the process. */
-export function beget(undo: DisposableStack, { name, cgroup, descriptors, ...wanted }: Wanted): Expected {
+export function beget(
+  undo: DisposableStack,
+  { name, cgroup, entersCgroupLater, descriptors, ...wanted }: Wanted,
+): Expected {
   stopIgnoringChildren();
   using joins = cgroup.open();
   const [ours, theirs] = socketpair();
@@ -56,7 +63,8 @@ export function beget(undo: DisposableStack, { name, cgroup, descriptors, ...wan
   const socket = descriptors.free();
   const agent = undo.use(Agent.spawn({ fds: descriptors.pairs(), argv0: name, socket }));
   descriptors[Symbol.dispose]();
-  const { plan, pid } = launch({ ...wanted, cgroup: joins, childSocket });
+  const tasks = entersCgroupLater ? [] : joins.tasks;
+  const { plan, pid } = launch({ ...wanted, cgroup: { ...joins, tasks }, childSocket });
   const answers = new AgentKernel(agent).begin(plan);
   let met = false;
   undo.defer(() => {
@@ -71,5 +79,5 @@ export function beget(undo: DisposableStack, { name, cgroup, descriptors, ...wan
     return { child, kernel };
   };
   const directory = joins.directory === undefined ? [] : [joins.directory];
-  return { leftOpen: [socket, ...directory], meet };
+  return { leftOpen: [socket, ...directory], cgroupTasks: entersCgroupLater ? joins.tasks : [], meet };
 }

@@ -113,6 +113,7 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
     namespaces,
     timeOffsets: linux?.timeOffsets,
     cgroup,
+    entersCgroupLater: true,
     descriptors,
     firstPrivateFd: 3 + preserved.fds.length,
   });
@@ -132,6 +133,7 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
     },
     seccomp,
     leftOpen: expected.leftOpen,
+    cgroupTasks: expected.cgroupTasks,
     env: preserved.env,
   });
   const { child: init, kernel } = expected.meet();
@@ -254,6 +256,7 @@ interface Inside {
   readonly onHookFailure: () => void;
   readonly seccomp: SeccompFilter | undefined;
   readonly leftOpen: readonly number[];
+  readonly cgroupTasks: readonly number[];
   readonly env: readonly string[];
 }
 
@@ -275,6 +278,7 @@ function planInside(undo: DisposableStack, at: Inside) {
     newKeyring: !request.noNewKeyring,
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
+    cgroupTasks: at.cgroupTasks,
     ...createHooks(config, at.container, at.hookRunners, at.onHookFailure),
   });
   for (const check of to.checks) plan.pause("check", check);

@@ -89,6 +89,7 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
     namespaces: { created: new Set(), joined: [] },
     joinInit: { pidfd, flags: namespaceFlags(container.state) },
     cgroup,
+    entersCgroupLater: false,
     descriptors,
     affinity: process.execCPUAffinity,
     firstPrivateFd: 3 + preserved.fds.length,

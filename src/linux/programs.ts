@@ -74,13 +74,7 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   plan.add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
   const initial = to.affinity?.initial || undefined; // an empty list is none
   if (initial !== undefined) planAffinity(plan, "process.execCPUAffinity.initial", initial);
-  // The agent moves itself, with "0": a single-threaded process that does so skips a lock that others wait 10 ms for.
-  plan.at("linux.cgroupsPath");
-  for (const file of cgroup.tasks) {
-    plan.add(syscall("write", file, "0", 1));
-    plan.add(close(file)); // init has no use for the host's files
-  }
-  if (initial === undefined) planAffinityReset(plan);
+  planEnterCgroup(plan, cgroup.tasks, initial === undefined);
   planTimeNamespace(plan, namespaces, to.timeOffsets);
   planJoins(plan, namespaces);
   if (to.joinInit !== undefined) plan.at("namespaces").add(syscall("setns", to.joinInit.pidfd, to.joinInit.flags));
@@ -97,11 +91,26 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   return { plan, pid };
 }
 
+/**
+ * Moves the caller into cgroups of version 1, by "0": a single-threaded process that moves itself skips a lock that others
+ * wait 10 ms for. Then it may use all their processors again.
+ */
+function planEnterCgroup(plan: Plan, tasks: readonly number[], resetAffinity: boolean): void {
+  plan.at("linux.cgroupsPath");
+  for (const file of tasks) {
+    plan.add(syscall("write", file, "0", 1));
+    plan.add(close(file)); // the host's files are of no more use
+  }
+  if (resetAffinity) planAffinityReset(plan);
+}
+
 /** What setUp is told beside what planRoot needs. */
 export interface SetUp extends RootIngredients {
   readonly id: string;
   readonly newKeyring: boolean;
   readonly noPivot: boolean;
+  /** cgroup v1: descriptors of files to enter the container's cgroups by. */
+  readonly cgroupTasks: readonly number[];
   /** Descriptors that init was born with and has no use for. */
   readonly leftOpen: readonly number[];
   /** Runs hooks of the kinds named; undefined where the config has none of them. */
@@ -115,8 +124,6 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   const process = config.process;
   plan.at("container").add(syscall("umask", 0)); // modes of what is made are what the config says
   for (const fd of with_.leftOpen) plan.add(close(fd));
-  // Only now is init in its cgroup, which becomes the root of what it sees.
-  if (namespaces.created.has("cgroup")) plan.at("linux.namespaces (cgroup)").add(syscall("unshare", CLONE_NEWCGROUP));
   if (with_.newKeyring) planKeyring(plan, with_.id);
   if (hasNamespace(namespaces, "user")) planRootOfUserNamespace(plan);
   planLoopback(plan, namespaces);
@@ -126,6 +133,11 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   planDevices(to);
   const terminal = process?.terminal === true ? planTerminal(plan, to.root, process.consoleSize) : undefined;
   if (terminal !== undefined) planConsole(plan, to.inRoot, terminal);
+  // As late as can be: what the kernel has allocated until here, half a megabyte with a network namespace, is not charged to
+  // the container, which may be limited to less. But before hooks, which look for the process in its cgroup.
+  planEnterCgroup(plan, with_.cgroupTasks, true);
+  // Only now is init in its cgroup, which becomes the root of what it sees.
+  if (namespaces.created.has("cgroup")) plan.at("linux.namespaces (cgroup)").add(syscall("unshare", CLONE_NEWCGROUP));
   // The specification's place for these: namespaces and mounts are there, the root has not been entered.
   if (with_.runtimeHooks !== undefined) plan.pause("hooks prestart, createRuntime", with_.runtimeHooks);
   if (with_.containerHooks !== undefined) plan.pause("hooks createContainer", with_.containerHooks);

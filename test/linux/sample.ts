@@ -61,6 +61,7 @@ export function ingredients(from: Config, changes: Partial<SetUp> = {}): SetUp {
     newKeyring: true,
     noPivot: false,
     leftOpen: [],
+    cgroupTasks: [],
     runtimeHooks: undefined,
     containerHooks: undefined,
     ...changes,
