@@ -94,7 +94,12 @@ describe("setUp", () => {
 
   it("of Docker's usual config", () => {
     const config = docker();
-    const plan = ingredients(config, { namespaces: namespacesOf(config), cgroups: V1, leftOpen: [8] });
+    const plan = ingredients(config, {
+      namespaces: namespacesOf(config),
+      cgroups: V1,
+      leftOpen: [8],
+      cgroupTasks: [4, 5],
+    });
     setUp(plan);
     expect(printPlan(plan.plan)).toMatchSnapshot();
   });
@@ -152,7 +157,7 @@ describe("setUp", () => {
     const before = steps.slice(0, pauses[0]?.after).map(({ field }) => field);
     const after = steps.slice(pauses[0]?.after).map(({ call }) => call.name);
     expect(before.some((field) => field.startsWith("mounts[6]"))).toBe(true);
-    expect(before.at(-1)).toBe("process.terminal (/dev/console)");
+    expect(before.at(-1)).toBe("cgroup"); // hooks find the process in its cgroup
     expect(after).toContain("pivot_root");
   });
 });
