@@ -1,5 +1,6 @@
-// tsrun: main() and nothing else. Leaving by exit() spares the engine from starting its event loop to find it empty.
+// tsrun: main() and nothing else.
 
 import { main } from "../src/lifecycle/main.ts";
+import { exitGroup } from "../src/linux/exit.ts";
 
-void main(process.argv.slice(2)).then(process.exit);
+void main(process.argv.slice(2)).then(exitGroup);

@@ -107,10 +107,8 @@ describe("config.json", () => {
     expect(stdout).toContain('"__proto__": "x"');
   });
 
-  const upstream = join(repository, "test/spec/upstream/config/bad");
-  const files = [upstream, join(repository, "test/spec/upstream/test/config/bad")].flatMap((directory) =>
-    existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : [],
-  );
+  const directory = join(repository, "test/spec/upstream/test/config/bad");
+  const files = readdirSync(directory).map((name) => join(directory, name));
   for (const file of files) {
     needs(lenient)(`the specification's own bad file ${file.split("/").at(-1)} is refused`, async ({ box }) => {
       const container = box.container();
