@@ -30,6 +30,7 @@ async function main(): Promise<void> {
   const quick = process.argv.includes("--quick");
   const directory = mkdtempSync(join(tmpdir(), "tsrun-bench-"));
   const runtimes = findRuntimes().map((runtime) => freshCopy(runtime, directory));
+  const versions = runtimes.map(described);
   const errors = join(directory, "errors");
   const spawner = new Spawner(errors);
   const bench: Bench = {
@@ -55,7 +56,7 @@ async function main(): Promise<void> {
     date: new Date().toISOString(),
     quick,
     machine: machine(),
-    runtimes: runtimes.map(described),
+    runtimes: versions,
     rows,
   });
   console.log(file);
