@@ -41,6 +41,7 @@ import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
 import { chownStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
+import { refuse, refuseUnsupported } from "./unsupported.ts";
 
 /** What the command line says about a container to be made. */
 export interface Request extends Globals {
@@ -52,6 +53,7 @@ export interface Request extends Globals {
   readonly noNewKeyring: boolean;
   readonly preserveFds: number;
   readonly consoleSocket: string | undefined;
+  readonly pidfdSocket: string | undefined;
   /** Takes the master end of the container's terminal over. */
   readonly onTerminal: (master: number, name: string) => void;
   /** Whether tsrun ends before the container does: then somebody else must take its terminal. */
@@ -156,6 +158,8 @@ function managed(): boolean {
 const NO_CGROUPS: CgroupHost = { mode: "v1", hierarchies: [] };
 
 function checkRequest(request: Request, config: Config, rootfs: string): void {
+  refuse("--pidfd-socket", request.pidfdSocket);
+  refuseUnsupported(config);
   checkConsole(config.process?.terminal === true, request.detached, request.consoleSocket);
   if (request.cgroupManager === "systemd")
     throw new ConfigError("--systemd-cgroup", "the systemd cgroup driver is not supported yet");

@@ -29,6 +29,7 @@ import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
+import { refuse, refuseUnsupportedProcess } from "./unsupported.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Runs a process. The status is its own when tsrun waits for it. */
@@ -39,6 +40,9 @@ export async function command(context: Context<"exec">): Promise<ExitStatus> {
   checkStatus(container, cgroup, flags.ignorePaused);
   const { process, config } = execProcess(container, flags, args.slice(1));
   checkConsole(process.terminal === true, flags.detach, flags.consoleSocket);
+  refuse("--pidfd-socket", flags.pidfdSocket);
+  refuse("--cgroup", flags.cgroup[0]);
+  refuseUnsupportedProcess(process);
   const seccomp = config?.linux?.seccomp === undefined ? undefined : await compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
