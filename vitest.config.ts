@@ -15,6 +15,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          testTimeout: 30_000, // some start an engine, which on a cold disk takes seconds
           include: ["test/**/*.test.ts"],
           exclude: ["test/root/**", "test/vm/**", "test/**/*.root.test.ts"],
         },
