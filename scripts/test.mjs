@@ -33,15 +33,13 @@ const started = Date.now();
 const totals = { passed: 0, failed: [], skipped: [] };
 const scratch = mkdtempSync(join(tmpdir(), "tsrun-npm-test-"));
 
-try {
-  installPackages();
-  installPrograms();
-  build();
-  gate();
-  for (const suite of suites()) runSuite(suite);
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
-}
+// Also when something on the way gives up by process.exit.
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+installPackages();
+installPrograms();
+build();
+gate();
+for (const suite of suites()) runSuite(suite);
 report();
 
 function installPrograms() {
