@@ -11,6 +11,7 @@ import { CLONE_NEWUSER } from "../linux/abi/sched.ts";
 import { Agent, socketpair } from "../linux/agent/agent.ts";
 import { close } from "../linux/agent/descriptors.ts";
 import { syscall } from "../linux/calls.ts";
+import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { encode } from "../linux/encode.ts";
 import { AgentKernel, Results } from "../linux/kernel.ts";
 import { Plan } from "../linux/plan.ts";
@@ -103,12 +104,8 @@ function asRoot(kernel: AgentKernel, { flags, root, cwd }: Inside): void {
   const plan = new Plan();
   plan.at("hook");
   planChroot(plan, root);
-  if ((flags & CLONE_NEWUSER) !== 0) {
-    plan.tolerate("EPERM", syscall("setgroups", 0, 0)); // where the namespace denies it
-    plan.add(syscall("setresgid", 0, 0, 0));
-    plan.add(syscall("setresuid", 0, 0, 0));
-  }
-  planSession(plan);
+  if ((flags & CLONE_NEWUSER) !== 0) planRootOfUserNamespace(plan);
+  planSession(plan.at("hook"));
   if (cwd !== undefined) plan.add(syscall("chdir", cwd));
   planFate(plan);
   kernel.run(plan);
