@@ -3,7 +3,7 @@
 // terminal are the receiver's business: they are sent as the kernel makes them.
 
 import { close } from "../linux/agent/descriptors.ts";
-import { sendDescriptor } from "../linux/local.ts";
+import { sendDescriptor } from "../linux/send-descriptor.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Refuses what cannot work: a terminal that nobody gets, a socket for no terminal. */

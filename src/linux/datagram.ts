@@ -54,7 +54,7 @@ function withSocket(field: string, prepare: (socket: number) => void): number {
 }
 
 /** `struct sockaddr_un`: u16 family, then a path and NUL, or NUL and an abstract name as long as the address says. */
-function socketAddress(to: string): Uint8Array {
+export function socketAddress(to: string): Uint8Array {
   const abstract = to.startsWith("@");
   const name = abstract ? cString(`\0${to.slice(1)}`).subarray(0, -1) : cString(to);
   const address = new Uint8Array(2 + name.length);
