@@ -4,8 +4,8 @@
 // Bun compiles the sources with their bytecode into one executable for this machine's architecture, in pieces of which a
 // command loads its own alone. A compiled Bun program reads .env, bunfig.toml, tsconfig.json and package.json from the
 // current directory unless told not to, and a preload in a stranger's bundle would run as root: all four are off. What
-// the environment can make the engine do (run files, write them, send crash reports) environment-guard.ts takes away.
-// test/root/hazards.test.ts and test/environment-guard.test.ts hold all of this. Nothing is done when dist/ is newer than
+// the environment can make the engine do (run files, write them, send crash reports) entry/program.ts takes away.
+// test/root/hazards.test.ts and test/entry.test.ts hold all of this. Nothing is done when dist/ is newer than
 // all that it is made from; `--force` builds in any case.
 
 import { execFileSync } from "node:child_process";
@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { type Architecture, hostArchitecture } from "../src/linux/abi/syscalls.ts";
 import { agentImage } from "../src/linux/agent/image.ts";
 import { AGENT_SOCKET } from "../src/linux/agent/wire.ts";
-import { guardEnvironment } from "./environment-guard.ts";
+import { installEntry } from "./entry/install.ts";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 const at = (...parts: string[]) => join(repository, ...parts);
@@ -40,7 +40,7 @@ const FLAGS = [
   "--define=import.meta.resolve=undefined",
 ];
 
-const SOURCES = ["bin", "src", "package-lock.json", "package.json", "scripts/build.ts", "scripts/environment-guard.ts"];
+const SOURCES = ["bin", "src", "package-lock.json", "package.json", "scripts/build.ts", "scripts/entry"];
 
 main();
 
@@ -67,7 +67,7 @@ function compile(output: string): void {
       cwd: repository,
       stdio: ["ignore", "ignore", "inherit"],
     });
-    writeFileSync(temporary, guardEnvironment(readFileSync(temporary)));
+    writeFileSync(temporary, installEntry(readFileSync(temporary)));
     renameSync(temporary, output); // a running dist/tsrun keeps its file
   } finally {
     rmSync(temporary, { force: true });

@@ -4,7 +4,9 @@
 //    config.json   a copy of its configuration, as it was when it was created; only exec reads it
 //    exec.fifo     there until the container's process has been started: init waits for a reader of it
 //    exec.failure  what init says to `start` when it cannot be the program
-//    lock          who changes the container just now, see lock.ts
+//    prepared      plans of commands that may follow, see prepared.ts
+//
+// It is locked by whoever changes the container, see lock.ts.
 //
 // The directory is the claim to the id: mkdir(2) succeeds once. To go, it is renamed to <id>~, which no id can be, and then
 // emptied: so that an id is either taken by something whole or free, whenever the remover may be killed.
@@ -12,9 +14,10 @@
 
 import { list, makeDirectories, makeDirectory, removeTree } from "../linux/directories.ts";
 import { exists } from "../linux/file-status.ts";
-import { chmod, rename } from "../linux/files.ts";
+import { chmod, rename, unlink } from "../linux/files.ts";
+import { PREPARED } from "../linux/prepared-file.ts";
 import { validId } from "./container-id.ts";
-import { isLockedByAnother, Lock } from "./lock.ts";
+import { isLocked, Lock } from "./lock.ts";
 import { isErrno } from "./output.ts";
 import { isAlive } from "./process-identity.ts";
 import { readState, type State, writeState } from "./state-file.ts";
@@ -80,8 +83,8 @@ export class Container implements Disposable {
    */
   static removeLeftovers(root: string, id: string): boolean {
     const container = new Container(root, id);
-    const tomb = exists(container.#tomb);
-    if (tomb) removeTree(container.#tomb);
+    const tomb = exists(container.tomb);
+    if (tomb) removeTree(container.tomb);
     try {
       container.#lock = Lock.acquire(container.directory);
     } catch (error) {
@@ -118,7 +121,17 @@ export class Container implements Disposable {
     return `${this.directory}/exec.failure`;
   }
 
-  get #tomb(): string {
+  /** Whether a service manager waits for the container to be ready: notify-socket.ts. */
+  get hasNotifySocket(): boolean {
+    return exists(`${this.directory}/notify`);
+  }
+
+  get preparedPath(): string {
+    return `${this.directory}/${PREPARED}`;
+  }
+
+  /** What its directory is called while it is being removed. */
+  get tomb(): string {
     return `${this.directory}~`;
   }
 
@@ -149,7 +162,8 @@ export class Container implements Disposable {
   /** The container's status now. `isPaused` asks the freezer, and is asked only of a process that is alive. */
   status(isPaused: (state: State) => boolean = () => false): Status {
     const alive = this.initIsAlive();
-    if (this.state.phase === "creating") return alive || isLockedByAnother(this.directory) ? "creating" : "stopped";
+    if (this.state.phase === "creating")
+      return alive || (this.#lock === undefined && isLocked(this.directory)) ? "creating" : "stopped";
     if (!alive) return "stopped";
     if (isPaused(this.state)) return "paused";
     return exists(this.fifoPath) ? "created" : "running";
@@ -158,11 +172,11 @@ export class Container implements Disposable {
   /** Removes the directory and all in it, and with it the lock. What else the container holds must be gone by now. */
   remove(): void {
     if (this.#lock === undefined) throw new Error(`cannot remove container ${this.id} without its lock`);
-    removeTree(this.#tomb); // of a removal that was killed
-    rename(this.directory, this.#tomb);
-    this.#lock.forget();
-    this.#lock = undefined;
-    removeTree(this.#tomb);
+    removeTree(this.tomb); // of a removal that was killed
+    unlink(this.preparedPath); // before the name is another's: plans hold it
+    rename(this.directory, this.tomb);
+    removeTree(this.tomb);
+    this.unlock();
   }
 
   /** Takes the lock again, after a long wait. */

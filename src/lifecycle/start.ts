@@ -15,18 +15,18 @@ import { UsageError } from "./usage-error.ts";
 export async function command({ root, args: [id] }: Context<"start">): Promise<ExitStatus> {
   using container = Container.open(root, id, { lock: true });
   const status = container.status();
-  if (status === "stopped") throw new UsageError("cannot start a container that has stopped");
+  if (status === "stopped") throw await whyStopped(container);
   if (status !== "created") throw new UsageError("cannot start an already running container");
   const { state } = container;
   if (!state.hasProcess)
     throw new UsageError("cannot start a container that has no process: process is missing in its config");
   if (state.hooks.startContainer.length > 0) await runStartHooks(container, root);
-  const notify = exists(`${container.directory}/notify`) ? await import("./notify-start.ts") : undefined;
+  const notify = container.hasNotifySocket ? await import("./notify-start.ts") : undefined;
   const ready = notify?.listen(container);
   const failure = release(container);
-  unlink(container.fifoPath);
-  unlink(container.failurePath);
-  if (failure.length > 0) throw (await import("./start-failure.ts")).startFailure(failure, state.lastCalls);
+  if (failure === undefined) throw await whyStopped(container);
+  if (failure.length > 0) throw await failureToStart(container, failure);
+  removeFifos(container);
   if (state.hooks.poststart.length > 0) await (await import("./after-start.ts")).afterStart(container);
   ready?.relay();
   return 0;
@@ -43,8 +43,8 @@ async function runStartHooks(container: Container, root: string): Promise<void> 
   }
 }
 
-/** Opens the gate and reads what init has to say until it says no more. */
-function release(container: Container): Uint8Array {
+/** Opens the gate and reads what init has to say until it says no more. Undefined where nobody waits at the gate. */
+function release(container: Container): Uint8Array | undefined {
   // A writer of our own lets the reader open without waiting; it is closed before the reading starts.
   const ahead = open(container.failurePath, O_RDONLY | O_NONBLOCK);
   const writer = open(container.failurePath, O_WRONLY | O_NONBLOCK);
@@ -52,23 +52,46 @@ function release(container: Container): Uint8Array {
   close(ahead);
   close(writer);
   try {
-    openGate(container.fifoPath);
-    return readAll(reader);
+    return openGate(container.fifoPath) ? readAll(reader) : undefined;
   } finally {
     close(reader);
   }
 }
 
-function openGate(path: string): void {
+/**
+ * What a stopped container is told that is asked to start. A prepared start (prepared.ts) may have opened the gate, seen that
+ * init had something to say, and left it to us, who still hold its descriptor of the fifo: then that is the reason.
+ */
+async function whyStopped(container: Container): Promise<Error> {
+  const said = exists(container.failurePath) ? readAll(open(container.failurePath, O_RDONLY | O_NONBLOCK)) : NOTHING;
+  if (said.length === 0) return new UsageError("cannot start a container that has stopped");
+  return failureToStart(container, said);
+}
+
+const NOTHING = new Uint8Array(0);
+
+async function failureToStart(container: Container, said: Uint8Array): Promise<Error> {
+  removeFifos(container);
+  return (await import("./start-failure.ts")).startFailure(said, container.state.lastCalls);
+}
+
+function removeFifos(container: Container): void {
+  unlink(container.fifoPath);
+  unlink(container.failurePath);
+}
+
+/** Returns false where nobody waits at it. */
+function openGate(path: string): boolean {
   let gate: number;
   try {
     gate = open(path, O_WRONLY | O_NONBLOCK);
   } catch (error) {
-    if (isErrno(error, "ENXIO")) throw new UsageError("cannot start a container that has stopped");
+    if (isErrno(error, "ENXIO")) return false;
     throw error;
   }
   write(gate, Uint8Array.of(0x30));
   close(gate);
+  return true;
 }
 
 function readAll(fd: number): Uint8Array {

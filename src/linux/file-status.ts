@@ -53,6 +53,9 @@ const KINDS: Readonly<Record<number, FileKind>> = {
   [S_IFCHR]: "character device",
 };
 
+/** struct statfs of 64-bit architectures; f_type is its first word of 8. */
+const STATFS_SIZE = 120;
+
 const ENOENT = 2;
 const ENOTDIR = 20;
 
@@ -80,10 +83,16 @@ export function exists(path: string): boolean {
 
 /** The magic number of the file system at a path, <linux/magic.h>; undefined where nothing is. */
 export function fileSystemType(path: string): number | undefined {
-  // struct statfs of 64-bit architectures: 120 bytes, f_type is the first word of 8.
-  const bytes = new Uint8Array(120);
+  const bytes = new Uint8Array(STATFS_SIZE);
   const result = syscall(syscallNumber("statfs"), pathBytes(path), bytes);
   return result < 0 ? undefined : new DataView(bytes.buffer).getUint32(0, true);
+}
+
+/** The magic number of the file system that an open file is in. */
+export function fileSystemTypeOf(fd: number): number {
+  const bytes = new Uint8Array(STATFS_SIZE);
+  fileCall("fstatfs", `descriptor ${fd}`, fd, bytes);
+  return new DataView(bytes.buffer).getUint32(0, true);
 }
 
 function statusAt(path: string, flags: number): FileStatus | undefined {

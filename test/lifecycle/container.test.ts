@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Container } from "../../src/lifecycle/container.ts";
+import { isLocked } from "../../src/lifecycle/lock.ts";
 import { processStat } from "../../src/lifecycle/process-identity.ts";
 import type { State } from "../../src/lifecycle/state-file.ts";
 import { script, temporary } from "./harness.ts";
@@ -124,7 +125,8 @@ describe("update and remove", () => {
     using fresh = Container.create(root, "c1");
     old[Symbol.dispose]();
     old.unlock();
-    expect(readdirSync(fresh.directory)).toEqual(["lock"]);
+    expect(readdirSync(fresh.directory)).toEqual([]);
+    expect(isLocked(fresh.directory)).toBe(true);
   });
 
   test("it follows no link out of the directory", () => {

@@ -1,29 +1,14 @@
 // The container's lock: one holder at a time, across processes, also when holders are killed.
 
 import { once } from "node:events";
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { inherit, isLockedByAnother, Lock } from "../../src/lifecycle/lock.ts";
-import { processStat } from "../../src/lifecycle/process-identity.ts";
+import { isLocked, Lock } from "../../src/lifecycle/lock.ts";
 import { node, repository, script, temporary } from "./harness.ts";
 
 // Whole processes, on machines that have other things to do.
 vi.setConfig({ testTimeout: 60_000 });
-
-const namespace = readlinkSync("/proc/self/ns/pid").replace(/\D/g, "");
-
-/** The name of a process that is no more: our own pid, started at another time. */
-const dead = (start: number) => `${process.pid}.${start}.${namespace}`;
 
 /** Another process that takes the lock and holds it until it is killed. */
 async function otherHolder(directory: string) {
@@ -38,64 +23,61 @@ async function otherHolder(directory: string) {
 test("a lock is taken, given back once, and can be taken again", () => {
   const directory = temporary();
   const lock = Lock.acquire(directory);
-  expect(readlinkSync(`${directory}/lock`)).toBe(`${process.pid}.${processStat("self")?.start}.${namespace}`);
+  expect(isLocked(directory)).toBe(true);
   lock.release();
-  expect(() => readlinkSync(`${directory}/lock`)).toThrow(/ENOENT/);
-  using again = Lock.acquire(directory);
+  expect(isLocked(directory)).toBe(false);
+  using _again = Lock.acquire(directory);
   lock.release();
-  expect(lstatSync(`${directory}/lock`).isSymbolicLink()).toBe(true);
-  again.release();
+  expect(isLocked(directory)).toBe(true);
 });
 
-test("a second taker waits, and is told who holds the lock when it has waited long enough", () => {
+test("a second taker waits, and is told so when it has waited long enough", () => {
   const directory = temporary();
   using _ = Lock.acquire(directory);
-  expect(() => Lock.acquire(directory, 30)).toThrow(
-    `another command holds the container's lock: process ${process.pid}`,
-  );
+  expect(() => Lock.acquire(directory, 30)).toThrow("another command holds the container's lock");
 });
 
 test("a lock held by a living process is not taken from it; when it is killed it is", async () => {
   const directory = temporary();
   const { child } = await otherHolder(directory);
-  expect(isLockedByAnother(directory)).toBe(true);
-  expect(() => Lock.acquire(directory, 50)).toThrow(/process \d+/);
+  expect(isLocked(directory)).toBe(true);
+  expect(() => Lock.acquire(directory, 50)).toThrow("another command");
   child.kill("SIGKILL");
   await child;
-  expect(isLockedByAnother(directory)).toBe(false);
-  using lock = Lock.acquire(directory, 1000);
-  expect(() => Lock.acquire(directory, 30)).toThrow(/another command/);
+  expect(isLocked(directory)).toBe(false);
+  using _ = Lock.acquire(directory, 1000);
+});
+
+test("no program that is started while it is held holds it on", () => {
+  const directory = temporary();
+  const lock = Lock.acquire(directory);
+  const descriptors = readdirSync("/proc/self/fd").filter((fd) => targetOf(fd) === directory);
+  expect(descriptors).toHaveLength(1);
+  expect(readFileSync(`/proc/self/fdinfo/${descriptors[0]}`, "utf8")).toMatch(/flags:\t0?2\d{6}/); // O_CLOEXEC
   lock.release();
-  expect(existsSync(`${directory}/lock`)).toBe(false);
+  expect(readdirSync("/proc/self/fd").filter((fd) => targetOf(fd) === directory)).toEqual([]);
 });
 
-test("the lock of a dead heir of a dead holder is inherited in turn", () => {
-  const directory = temporary();
-  symlinkSync(dead(1), `${directory}/lock`);
-  symlinkSync(dead(2), `${directory}/heir.${dead(1)}`);
-  symlinkSync(dead(3), `${directory}/heir.${dead(2)}`);
-  using _ = Lock.acquire(directory, 0);
-  expect(readlinkSync(`${directory}/heir.${dead(3)}`)).toMatch(new RegExp(`^${process.pid}\\.`));
-});
+function targetOf(fd: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined; // what listed them
+  }
+}
 
-test("an heir of a chain that no longer begins at the lock has nothing", () => {
-  const directory = temporary();
-  const me = `${process.pid}.${processStat("self")?.start}.${namespace}`;
-  // What was seen in the lock, dead(1), has had an heir since, who released it, and somebody else has taken it.
-  symlinkSync(dead(9), `${directory}/lock`);
-  symlinkSync(dead(2), `${directory}/heir.${dead(1)}`);
-  expect(inherit(directory, dead(1), me)).toBe(false);
-  expect(readlinkSync(`${directory}/heir.${dead(2)}`)).toBe(me);
-  // Where it does still begin there, being the heir already is as good as becoming it.
-  symlinkSync(me, `${directory}/heir.${dead(9)}`);
-  expect(inherit(directory, dead(9), me)).toBe(true);
-});
-
-test("a holder in another pid namespace counts as alive", () => {
-  const directory = temporary();
-  symlinkSync(`${process.pid}.1.1`, `${directory}/lock`);
-  expect(() => Lock.acquire(directory, 20)).toThrow(/another command/);
-  expect(isLockedByAnother(directory)).toBe(true);
+test("after a wait it is the lock of what the path leads to by then", async () => {
+  const directory = `${temporary()}/c1`;
+  mkdirSync(directory);
+  const first = Lock.acquire(directory);
+  const waiter = script(`const { Lock, isLocked } = await import(room + "/lock.ts");
+    Lock.acquire(${JSON.stringify(directory)}); console.log(isLocked(${JSON.stringify(directory)}));`);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  renameSync(directory, `${directory}~`);
+  mkdirSync(directory);
+  first.release();
+  expect(await waiter).toMatchObject({ code: 0, stdout: "true\n" });
+  expect(isLocked(`${directory}~`)).toBe(false);
 });
 
 test("a directory that is not there is an error at once, and one that goes ends the wait", async () => {
@@ -107,6 +89,7 @@ test("a directory that is not there is an error at once, and one that goes ends 
     console.log("waiting"); Lock.acquire(${JSON.stringify(directory)});`);
   await new Promise((resolve) => setTimeout(resolve, 200));
   renameSync(directory, `${directory}~`);
+  expect(isLocked(directory)).toBe(false);
   expect(await waiter).toMatchObject({ code: 1, stdout: "waiting\n", stderr: expect.stringContaining("ENOENT") });
 });
 
