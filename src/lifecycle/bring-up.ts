@@ -35,6 +35,7 @@ import { createHooks, type HookRunners, hasCreateHooks, runPoststop } from "./ho
 import { hostId, writeIdMaps } from "./id-maps.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
+import { prepareCommands } from "./prepared.ts";
 import { processStat } from "./process-identity.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
@@ -146,7 +147,8 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
   if (hookRunners !== undefined) container.update({});
   if (config.process !== undefined) chownStreams(hostUid(config.process, config, namespaces));
-  const answers = kernel.run(plan);
+  // Hooks have run by the last of the plan: until then the container is not said to be created.
+  const answers = kernel.run(plan, request.detached ? () => prepareCommands(container) : undefined);
   return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
 }
 

@@ -6,7 +6,6 @@ import { bringUp } from "./bring-up.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { consoleSender } from "./console.ts";
 import { writePidFile } from "./pid-file.ts";
-import { prepareCommands } from "./prepared.ts";
 
 /** Creates the container. The id must be free. */
 export async function command(context: Context<"create">): Promise<ExitStatus> {
@@ -17,7 +16,6 @@ export async function command(context: Context<"create">): Promise<ExitStatus> {
   const { container, init, kernel, program, fifos } = await bringUp(request, undo);
   const last = waitForStart(program, fifos);
   container.update({ phase: "created", lastCalls: last.steps.map(({ field, call }) => describeCall(call, field)) });
-  prepareCommands(container);
   if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));
   kernel.dropPages();
   kernel.send(last);

@@ -67,7 +67,7 @@ interface Identity {
   readonly bootId: Uint8Array;
 }
 
-/** Writes the file, for a container that is all there and waits for `start`. Its lock is held. */
+/** Writes the file, for a container whose init there is and whose lock is held. */
 export function prepareCommands(container: Container): void {
   const init = identify(container.state.pid);
   if (init === undefined || !ordinary(container)) return;

@@ -8,7 +8,6 @@ import { consoleSender } from "./console.ts";
 import { destroy } from "./destroy.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
 import { writePidFile } from "./pid-file.ts";
-import { prepareCommands } from "./prepared.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -25,7 +24,6 @@ export async function command(context: Context<"run">): Promise<ExitStatus> {
   const { container, init, kernel, program } = await bringUp(request, undo);
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
-  if (flags.detach) prepareCommands(container);
   const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, init.pid);
