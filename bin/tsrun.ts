@@ -1,6 +1,5 @@
-// tsrun: main() and nothing else.
+// tsrun run from its sources by Node: main() and nothing else. The built program starts in image.ts.
 
 import { main } from "../src/lifecycle/main.ts";
-import { exitGroup } from "../src/linux/exit.ts";
 
-void main(process.argv.slice(2)).then(exitGroup);
+process.exit(main(process.argv.slice(2)));

@@ -1,4 +1,5 @@
-// `npm run generate`: schemas/*.schema.json -> src/spec/*.gen.ts, the types of config.json, of the state and of the
+// `npm run generate`: what is made from other files: the agent's image, the help of the command line, and
+// schemas/*.schema.json -> src/spec/*.gen.ts, the types of config.json, of the state and of the
 // features, and one self-contained module of validators (config, process alone, resources alone) compiled by ajv, so that
 // neither schemas nor ajv are loaded at run time. `-- --check` writes nothing and exits 1 when a file is stale.
 //
@@ -11,6 +12,7 @@ import { _, Ajv, type CodeKeywordDefinition, type KeywordCxt } from "ajv";
 import standalone from "ajv/dist/standalone/index.js";
 import { compile } from "json-schema-to-typescript";
 import { imageSource } from "../src/linux/agent/image-source.ts";
+import { helpSource } from "./help-text.ts";
 
 type Node = { [key: string]: unknown };
 
@@ -180,6 +182,7 @@ async function outputs(): Promise<Map<string, string>> {
     ["src/spec/features.gen.ts", await types(bundle(schemas, "features"), "Features")],
     ["src/spec/validate-config.gen.ts", validators(bundle(schemas, "config"))],
     ["src/linux/agent/image.gen.ts", imageSource()],
+    ["src/lifecycle/help.gen.ts", await helpSource()],
   ]);
 }
 

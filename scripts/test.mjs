@@ -3,10 +3,10 @@
 // suite, and ends with what passed, failed and was skipped and why. Plain Node 20, no node_modules needed.
 
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
-import { build, installPackages, node, repository } from "./setup.mjs";
+import { join } from "node:path";
+import { build, installDebianPackages, installPackages, node, PATH, repository } from "./setup.mjs";
 
 /** Debian package: a program or file that shows that it is installed. */
 const PROGRAMS = {
@@ -27,7 +27,6 @@ const PROGRAMS = {
   bsdutils: "script",
 };
 
-const PATH = [process.env.PATH, "/usr/sbin", "/sbin"].join(delimiter);
 const environment = { ...process.env, PATH, ...(process.env.CI ? { NO_COLOR: "1" } : {}) };
 const started = Date.now();
 const totals = { passed: 0, failed: [], skipped: [] };
@@ -36,55 +35,11 @@ const scratch = mkdtempSync(join(tmpdir(), "tsrun-npm-test-"));
 // Also when something on the way gives up by process.exit.
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 installPackages();
-installPrograms();
+installDebianPackages(PROGRAMS, "tests that need them are skipped");
 build();
 gate();
 for (const suite of suites()) runSuite(suite);
 report();
-
-function installPrograms() {
-  const missing = Object.keys(PROGRAMS).filter((name) => !isInstalled(name));
-  if (missing.length === 0) return;
-  if (process.getuid() !== 0 || !existsSync("/etc/debian_version")) {
-    console.log(
-      `Not installed: ${missing.join(", ")} (only done on Debian as root). Tests that need them are skipped.`,
-    );
-    return;
-  }
-  console.log(`Installing ${missing.join(", ")} ...`);
-  apt(["update", "-qq"]);
-  // All at once is quick; when that fails, one by one gets what can be had.
-  if (!apt(["install", "-y", "-qq", "--no-install-recommends", ...missing])) {
-    for (const name of missing) apt(["install", "-y", "-qq", "--no-install-recommends", name]);
-  }
-  const still = missing.filter((name) => !isInstalled(name));
-  if (still.length > 0) console.log(`Cannot install ${still.join(", ")}: tests that need them are skipped.`);
-}
-
-function isInstalled(name) {
-  return PROGRAMS[name].split("|").some((program) => {
-    const places = program.startsWith("/") ? [program] : PATH.split(delimiter).map((place) => join(place, program));
-    return places.some(isThere);
-  });
-}
-
-function isThere(path) {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Runs apt-get without questions and without starting services (policy-rc.d is Debian's way to say so). */
-function apt(args) {
-  const { status } = spawnSync("apt-get", args, {
-    stdio: ["ignore", "ignore", "inherit"],
-    env: { ...environment, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
-  });
-  return status === 0;
-}
 
 /** The gate's steps without the unit tests, which are a suite of their own here. */
 function gate() {

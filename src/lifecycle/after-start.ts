@@ -4,12 +4,12 @@
 import type { Container } from "./container.ts";
 import { killInit } from "./destroy.ts";
 import { hookState } from "./hook-points.ts";
+import { runHooks } from "./hooks.ts";
 
 /** Runs the poststart hooks. @throws HookError; the container is dead then, and stopped. */
-export async function afterStart(container: Container): Promise<void> {
+export function afterStart(container: Container): void {
   const { state } = container;
   if (state.hooks.poststart.length === 0) return;
-  const { runHooks } = await import("./hooks.ts");
   try {
     runHooks("poststart", state.hooks.poststart, hookState(state, "running", state.pid));
   } catch (error) {

@@ -31,11 +31,11 @@ import type { Globals } from "./command.ts";
 import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
-import { createHooks, type HookRunners, hasCreateHooks, runPoststop } from "./hook-points.ts";
+import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { hostId, writeIdMaps } from "./id-maps.ts";
+import { prepareNotify, withNotify } from "./notify-create.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
-import { prepareCommands } from "./prepared.ts";
 import { processStat } from "./process-identity.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
@@ -75,13 +75,13 @@ export interface Newborn {
 }
 
 /** Makes everything but the program run. Disposing of `undo` unmakes it. */
-export async function bringUp(request: Request, undo: DisposableStack): Promise<Newborn> {
+export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const bundle = absolute(request.bundle);
   const file = request.config ?? `${bundle}/config.json`;
-  const notify = managed() ? await import("./notify-create.ts") : undefined;
+  const notified = managed();
   const text = readText(file, SPEC_FILES);
   const given = parseConfig(text, file);
-  const config = notify === undefined ? given : notify.withNotify(given, request);
+  const config = notified ? withNotify(given, request) : given;
   const { linux } = config;
   const rootfs = resolveFrom(bundle, config.root.path);
   checkRequest(request, config, rootfs);
@@ -91,20 +91,19 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
   const preserved = preservedDescriptors(request.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
 
-  const hookRunners = hasCreateHooks(config) ? await import("./hooks.ts") : undefined;
-  const seccomp = linux?.seccomp === undefined ? undefined : await compileFilter(linux.seccomp, request.root);
+  const seccomp = linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, request.root);
 
   const hooks = { failed: false };
   undo.defer(() => {
     // runtime.md#lifecycle: after a hook that failed the container is destroyed, and then these run.
-    if (hooks.failed) runPoststop(hookRunners, container.state, request.log);
+    if (hooks.failed) runPoststop(container.state, request.log);
   });
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
   const cgroups = cgroupRecord(host, request, config);
   container.update(firstState(request, config, { bundle, rootfs, cgroups }));
   writeText(container.configPath, text, 0o600); // what was checked, whatever the file is by now
-  notify?.prepareNotify(container.directory);
+  if (notified) prepareNotify(container.directory);
   const cgroup = undo.adopt(makeCgroup(host, request, config), (made) => {
     made.killAll();
     made.remove();
@@ -130,7 +129,6 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
     host,
     cgroup,
     container,
-    hookRunners,
     onHookFailure: () => {
       hooks.failed = true;
     },
@@ -145,10 +143,10 @@ export async function bringUp(request: Request, undo: DisposableStack): Promise<
   if (config.process !== undefined) setFromOutside(init.pid, config.process);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
-  if (hookRunners !== undefined) container.update({});
+  if (hasCreateHooks(config)) container.update({});
   if (config.process !== undefined) chownStreams(hostUid(config.process, config, namespaces));
   // Hooks have run by the last of the plan: until then the container is not said to be created.
-  const answers = kernel.run(plan, request.detached ? () => prepareCommands(container) : undefined);
+  const answers = kernel.run(plan);
   return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
 }
 
@@ -258,7 +256,6 @@ interface Inside {
   readonly host: CgroupHost;
   readonly cgroup: Cgroup;
   readonly container: Container;
-  readonly hookRunners: HookRunners | undefined;
   readonly onHookFailure: () => void;
   readonly seccomp: SeccompFilter | undefined;
   readonly leftOpen: readonly number[];
@@ -285,7 +282,7 @@ function planInside(undo: DisposableStack, at: Inside) {
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
     cgroupTasks: at.cgroupTasks,
-    ...createHooks(config, at.container, at.hookRunners, at.onHookFailure),
+    ...createHooks(config, at.container, at.onHookFailure),
   });
   for (const check of to.checks) plan.pause("check", check);
   const { process, linux } = config;

@@ -1,22 +1,33 @@
-// Where each command's code is. It is loaded when the command is called, and no other is. (Apart from the table, because
-// some commands read the table: it must not import them.)
+// Where each command's code is. (Apart from the table, because some commands read the table: it must not import them.)
 
 import type { CommandModule } from "./command.ts";
 import type { CommandName } from "./command-table.ts";
+import * as completion from "./completion.ts";
+import * as create from "./create.ts";
+import * as remove from "./delete.ts";
+import * as exec from "./exec.ts";
+import * as features from "./features.ts";
+import * as help from "./help.ts";
+import * as kill from "./kill.ts";
+import * as list from "./list.ts";
+import * as ps from "./ps.ts";
+import * as run from "./run.ts";
+import * as spec from "./spec.ts";
+import * as start from "./start.ts";
+import * as state from "./state.ts";
 
-/** Loads a command. */
-export const COMMAND_MODULES: Readonly<Record<CommandName, () => Promise<CommandModule>>> = {
-  create: () => import("./create.ts"),
-  start: () => import("./start.ts"),
-  run: () => import("./run.ts"),
-  exec: () => import("./exec.ts"),
-  state: () => import("./state.ts"),
-  kill: () => import("./kill.ts"),
-  delete: () => import("./delete.ts"),
-  list: () => import("./list.ts"),
-  ps: () => import("./ps.ts"),
-  spec: () => import("./spec.ts"),
-  features: () => import("./features.ts"),
-  completion: () => import("./completion.ts"),
-  help: () => import("./help.ts"),
+export const COMMAND_MODULES: Readonly<Record<CommandName, CommandModule>> = {
+  create,
+  start,
+  run,
+  exec,
+  state,
+  kill,
+  delete: remove,
+  list,
+  ps,
+  spec,
+  features,
+  completion,
+  help,
 };

@@ -1,9 +1,6 @@
 // What a command is: a module of its own with one function, `command(context)`, that does the work and answers with the
 // exit status of tsrun. The command table says where the module is, and from the table's flags follow the types of
 // `context.flags` and `context.args`: `Context<"create">` has exactly what `tsrun create --help` shows.
-//
-// A command returns a number when it can. A promise makes the engine open its event loop, so only what must wait for
-// several things at once (a foreground `run` or `exec`) may return one.
 
 import type { CommandName, FlagsOf, PositionalsOf } from "./command-table.ts";
 import type { Log } from "./log.ts";
@@ -39,5 +36,5 @@ export type ExitStatus = number;
 
 /** What a command's module exports. (A method, so that a command may ask for the context of its own name.) */
 export interface CommandModule {
-  command(context: Context): ExitStatus | Promise<ExitStatus>;
+  command(context: Context): ExitStatus;
 }

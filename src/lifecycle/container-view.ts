@@ -2,7 +2,7 @@
 // adds, in runc's order. CRI-O decodes `created` as a time and Buildah knows no status but the specification's.
 
 import type { State as SpecState } from "../spec/state.gen.ts";
-import type { Container, Status } from "./container.ts";
+import type { Container } from "./container.ts";
 import type { State } from "./state-file.ts";
 
 /** What is shown of a container. */
@@ -16,12 +16,8 @@ export interface ContainerView extends Readonly<SpecState> {
 
 /** Looks at a container now. `isPaused` asks the freezer. */
 export function viewOf(container: Container, owner = "", isPaused?: (state: State) => boolean): ContainerView {
-  return viewAs(container, container.status(isPaused), owner);
-}
-
-/** As a container with that status is shown. */
-export function viewAs({ state }: Container, status: Status, owner = ""): ContainerView {
-  const { ociVersion, id, pid, bundle, rootfs, created, annotations } = state;
+  const { ociVersion, id, pid, bundle, rootfs, created, annotations } = container.state;
+  const status = container.status(isPaused);
   return {
     ociVersion,
     id,
@@ -33,11 +29,6 @@ export function viewAs({ state }: Container, status: Status, owner = ""): Contai
     ...(Object.keys(annotations).length > 0 && { annotations: sorted(annotations) }),
     owner,
   };
-}
-
-/** As `state` prints it. */
-export function viewText(view: ContainerView): string {
-  return JSON.stringify(view, null, 2);
 }
 
 /** In the order of their names, so that two looks at the same container are the same bytes. */

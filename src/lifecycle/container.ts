@@ -4,7 +4,6 @@
 //    config.json   a copy of its configuration, as it was when it was created; only exec reads it
 //    exec.fifo     there until the container's process has been started: init waits for a reader of it
 //    exec.failure  what init says to `start` when it cannot be the program
-//    prepared      plans of commands that may follow, see prepared.ts
 //
 // It is locked by whoever changes the container, see lock.ts.
 //
@@ -14,8 +13,7 @@
 
 import { list, makeDirectories, makeDirectory, removeTree } from "../linux/directories.ts";
 import { exists } from "../linux/file-status.ts";
-import { chmod, rename, unlink } from "../linux/files.ts";
-import { PREPARED } from "../linux/prepared-file.ts";
+import { chmod, rename } from "../linux/files.ts";
 import { validId } from "./container-id.ts";
 import { isLocked, Lock } from "./lock.ts";
 import { isErrno } from "./output.ts";
@@ -83,8 +81,8 @@ export class Container implements Disposable {
    */
   static removeLeftovers(root: string, id: string): boolean {
     const container = new Container(root, id);
-    const tomb = exists(container.tomb);
-    if (tomb) removeTree(container.tomb);
+    const tomb = exists(container.#tomb);
+    if (tomb) removeTree(container.#tomb);
     try {
       container.#lock = Lock.acquire(container.directory);
     } catch (error) {
@@ -126,12 +124,8 @@ export class Container implements Disposable {
     return exists(`${this.directory}/notify`);
   }
 
-  get preparedPath(): string {
-    return `${this.directory}/${PREPARED}`;
-  }
-
   /** What its directory is called while it is being removed. */
-  get tomb(): string {
+  get #tomb(): string {
     return `${this.directory}~`;
   }
 
@@ -172,10 +166,9 @@ export class Container implements Disposable {
   /** Removes the directory and all in it, and with it the lock. What else the container holds must be gone by now. */
   remove(): void {
     if (this.#lock === undefined) throw new Error(`cannot remove container ${this.id} without its lock`);
-    removeTree(this.tomb); // of a removal that was killed
-    unlink(this.preparedPath); // before the name is another's: plans hold it
-    rename(this.directory, this.tomb);
-    removeTree(this.tomb);
+    removeTree(this.#tomb); // of a removal that was killed
+    rename(this.directory, this.#tomb);
+    removeTree(this.#tomb);
     this.unlock();
   }
 

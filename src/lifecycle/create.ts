@@ -8,12 +8,12 @@ import { consoleSender } from "./console.ts";
 import { writePidFile } from "./pid-file.ts";
 
 /** Creates the container. The id must be free. */
-export async function command(context: Context<"create">): Promise<ExitStatus> {
+export function command(context: Context<"create">): ExitStatus {
   const { flags, args } = context;
   using undo = new DisposableStack();
   const onTerminal = consoleSender(flags.consoleSocket);
   const request = { ...context, ...flags, id: args[0], onTerminal, detached: true, waitsForStart: true };
-  const { container, init, kernel, program, fifos } = await bringUp(request, undo);
+  const { container, init, kernel, program, fifos } = bringUp(request, undo);
   const last = waitForStart(program, fifos);
   container.update({ phase: "created", lastCalls: last.steps.map(({ field, call }) => describeCall(call, field)) });
   if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));

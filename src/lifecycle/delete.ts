@@ -6,7 +6,7 @@ import { destroy } from "./destroy.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Deletes the container: with --force whatever its state, and without an error where there is none. */
-export async function command({ root, flags, args: [id], log }: Context<"delete">): Promise<ExitStatus> {
+export function command({ root, flags, args: [id], log }: Context<"delete">): ExitStatus {
   let container: Container;
   try {
     container = Container.open(root, id, { lock: true });
@@ -20,6 +20,6 @@ export async function command({ root, flags, args: [id], log }: Context<"delete"
   const status = container.status();
   if (!flags.force && status !== "stopped" && status !== "created")
     throw new UsageError(`cannot delete container ${id} that is not stopped: ${status}`);
-  await destroy(container, log);
+  destroy(container, log);
   return 0;
 }

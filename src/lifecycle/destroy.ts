@@ -1,16 +1,17 @@
 // Removing all of a container: its processes, cgroups, directory; then its poststop hooks. In any state, half-made ones too,
 // and again when an earlier attempt was cut short. runtime-spec runtime.md#delete.
 
+import { SIGKILL } from "../linux/abi/signal.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
+import { sendSignal } from "../linux/local.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { waitForDeath } from "./death.ts";
 import { runPoststop } from "./hook-points.ts";
 import type { Log } from "./log.ts";
-import { SIGKILL } from "./signals.ts";
 
 /** Ends what still runs and removes the container, of which the caller holds the lock. */
-export async function destroy(container: Container, log: Log): Promise<void> {
+export function destroy(container: Container, log: Log): void {
   const { state } = container;
   killInit(container);
   const cgroup = cgroupOf(container);
@@ -18,8 +19,7 @@ export async function destroy(container: Container, log: Log): Promise<void> {
   if (state.cgroupsMade) cgroup.killAll();
   removeCgroup(cgroup, state.cgroupsMade);
   container.remove();
-  if (state.hooks.poststop.length === 0) return;
-  runPoststop(await import("./hooks.ts"), state, log);
+  runPoststop(state, log);
 }
 
 /** A create that was killed may or may not have made them: what is somebody else's is in use and stays. */
@@ -35,6 +35,6 @@ function removeCgroup(cgroup: Cgroup, made: boolean): void {
 export function killInit(container: Container): void {
   if (!container.initIsAlive()) return;
   const { pid, pidStart } = container.state;
-  process.kill(pid, SIGKILL);
+  sendSignal(pid, SIGKILL);
   waitForDeath(pid, pidStart);
 }

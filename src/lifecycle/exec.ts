@@ -33,7 +33,7 @@ import { refuse, refuseUnsupportedProcess } from "./unsupported.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Runs a process. The status is its own when tsrun waits for it. */
-export async function command(context: Context<"exec">): Promise<ExitStatus> {
+export function command(context: Context<"exec">): ExitStatus {
   const { root, flags, args } = context;
   const container = Container.open(root, args[0]);
   const cgroup = cgroupOf(container);
@@ -43,7 +43,7 @@ export async function command(context: Context<"exec">): Promise<ExitStatus> {
   refuse("--pidfd-socket", flags.pidfdSocket);
   refuse("--cgroup", flags.cgroup[0]);
   refuseUnsupportedProcess(process);
-  const seccomp = config?.linux?.seccomp === undefined ? undefined : await compileFilter(config.linux.seccomp, root);
+  const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
   const { meet, leftOpen, env } = enter(undo, { container, cgroup, process, flags });

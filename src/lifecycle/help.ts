@@ -1,14 +1,14 @@
 // tsrun help, --help and the usage that a mistake on the command line is answered with.
 
-import { commandArgv, tsrunArgv } from "./cli-help.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { COMMANDS, type CommandName } from "./command-table.ts";
+import { HELP } from "./help.gen.ts";
 import { print } from "./output.ts";
 import { closest } from "./suggest.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** `tsrun help [command]`. */
-export function command({ args: [name = "tsrun"] }: Context<"help">): Promise<ExitStatus> {
+export function command({ args: [name = "tsrun"] }: Context<"help">): ExitStatus {
   if (name !== "tsrun" && !Object.hasOwn(COMMANDS, name)) {
     const meant = closest(name, Object.keys(COMMANDS));
     throw new UsageError(`no help for ${name}: unknown command`, { hint: meant && `did you mean ${meant}?` });
@@ -17,13 +17,7 @@ export function command({ args: [name = "tsrun"] }: Context<"help">): Promise<Ex
 }
 
 /** Prints the help of tsrun or of one command on stdout. */
-export async function printHelp(topic: CommandName | "tsrun"): Promise<ExitStatus> {
-  print(await helpText(topic));
+export function printHelp(topic: CommandName | "tsrun"): ExitStatus {
+  print(HELP[topic]);
   return 0;
-}
-
-/** That help, ending in a newline. */
-export async function helpText(topic: CommandName | "tsrun"): Promise<string> {
-  const argv = topic === "tsrun" ? tsrunArgv() : commandArgv(topic);
-  return `${await argv.getHelp()}\n`;
 }

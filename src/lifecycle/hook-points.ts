@@ -7,7 +7,7 @@ import type { SetUp } from "../linux/programs.ts";
 import type { Config, Hook } from "../spec/config.gen.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
-import type { HookState } from "./hooks.ts";
+import { type HookState, runHooks, runHooksInside } from "./hooks.ts";
 import { namespaceFlags } from "./join.ts";
 import type { Log } from "./log.ts";
 import type { State } from "./state-file.ts";
@@ -18,18 +18,13 @@ export function hookState(state: State, status: HookState["status"], pid?: numbe
   return { ociVersion, id, status, ...(pid !== undefined && { pid }), bundle, root: rootfs, annotations };
 }
 
-/** hooks.ts, which is loaded only where there are hooks. */
-export type HookRunners = typeof import("./hooks.ts");
-
 /** The hooks of create, as setUp takes them; a failure is told to `onFailure` before it is thrown. */
 export function createHooks(
   { hooks = {} }: Config,
   container: Container,
-  runners: HookRunners | undefined,
   onFailure: () => void,
 ): Pick<SetUp, "runtimeHooks" | "containerHooks"> {
   const { prestart = [], createRuntime = [], createContainer = [] } = hooks;
-  if (runners === undefined) return { runtimeHooks: undefined, containerHooks: undefined };
   const told = (run: () => void) => (): void => {
     try {
       run();
@@ -44,8 +39,8 @@ export function createHooks(
     const before = process.cwd();
     process.chdir(state.bundle); // where hooks of runc's find themselves
     try {
-      runners.runHooks("prestart", prestart, creating);
-      runners.runHooks("createRuntime", createRuntime, creating);
+      runHooks("prestart", prestart, creating);
+      runHooks("createRuntime", createRuntime, creating);
     } finally {
       process.chdir(before);
     }
@@ -57,7 +52,7 @@ export function createHooks(
     const cgroup = undo.use(cgroupOf(container).open());
     const seen = hookState(state, "creating", pidInside(state.pid));
     const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs, cgroup };
-    runners.runHooksInside("createContainer", createContainer, seen, inside);
+    runHooksInside("createContainer", createContainer, seen, inside);
   };
   return {
     runtimeHooks: any(prestart) || any(createRuntime) ? told(inRuntime) : undefined,
@@ -66,8 +61,8 @@ export function createHooks(
 }
 
 /** Runs the hooks that follow a container's end: one that fails is a warning. */
-export function runPoststop(runners: HookRunners | undefined, state: State, log: Log): void {
-  runners?.runHooks("poststop", state.hooks.poststop, hookState(state, "stopped"), (error) => log.warn(error.message));
+export function runPoststop(state: State, log: Log): void {
+  runHooks("poststop", state.hooks.poststop, hookState(state, "stopped"), (error) => log.warn(error.message));
 }
 
 /** Whether create has hooks to run. */

@@ -8,6 +8,7 @@
 
 import { CLOSE_RANGE_CLOEXEC } from "../linux/abi/fcntl.ts";
 import { CLONE_NEWUSER } from "../linux/abi/sched.ts";
+import { SIGKILL } from "../linux/abi/signal.ts";
 import { Agent, socketpair } from "../linux/agent/agent.ts";
 import { close } from "../linux/agent/descriptors.ts";
 import { syscall } from "../linux/calls.ts";
@@ -20,7 +21,6 @@ import { setLimits } from "../linux/rlimits.ts";
 import type { Hook } from "../spec/config.gen.ts";
 
 const PR_SET_PDEATHSIG = 1;
-const SIGKILL = 9;
 /** Room for the reply to a plan that ends in execve, which has few calls. */
 const REPLY = 4096;
 /** What ps shows until the hook is there. */

@@ -6,6 +6,7 @@
 // part of the error, in runc's words, which callers know.
 
 import { errnoText } from "../linux/abi/errno.ts";
+import { signalName } from "../linux/abi/signal.ts";
 import type { Agent } from "../linux/agent/agent.ts";
 import { type Ended, StandardPipes } from "../linux/converse.ts";
 import { SyscallError } from "../linux/kernel.ts";
@@ -100,12 +101,6 @@ function ending(status: number): string {
   const signal = status & 0x7f;
   if (signal === 0) return `exit status ${status >> 8}`;
   return `signal: ${signalName(signal)}${(status & CORE_DUMPED) === 0 ? "" : " (core dumped)"}`;
-}
-
-/** Asked of the engine only here: loading node:os costs more than a hook that ends well should. */
-function signalName(signal: number): string {
-  const { signals } = process.getBuiltinModule("node:os").constants;
-  return Object.entries(signals).find(([, number]) => number === signal)?.[0] ?? String(signal);
 }
 
 /** A hook in a container writes what it likes: no control characters of its may reach the caller's terminal. */

@@ -1,22 +1,23 @@
 // tsrun kill: sends a signal to a container's init, or to all its processes. runtime-spec runtime.md#kill.
 
+import { SIGKILL } from "../linux/abi/signal.ts";
 import { SyscallError } from "../linux/kernel.ts";
-import { pidfdOpen, pidfdSendSignal } from "../linux/local.ts";
+import { pidfdOpen, pidfdSendSignal, sendSignal } from "../linux/local.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
-import { isErrno } from "./output.ts";
-import { SIGKILL, signalNumber } from "./signals.ts";
+import { cgroupOf } from "./container-cgroup.ts";
+import { signalNumber } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Signals the container. One that does not run is an error; with --all it is none, as its leftovers may be meant. */
-export async function command({ root, flags, args: [id, signal = "SIGTERM"] }: Context<"kill">): Promise<ExitStatus> {
+export function command({ root, flags, args: [id, signal = "SIGTERM"] }: Context<"kill">): ExitStatus {
   const number = signalNumber(signal);
   const container = Container.open(root, id);
   const alive = container.initIsAlive();
   if (!alive && !flags.all) throw new UsageError("container not running");
   // Without a pid namespace of its own the kernel does not end the other processes when init ends.
   const everyone = flags.all || (number === SIGKILL && !hasOwnPidNamespace(container));
-  const signalled = everyone ? await signalAll(container, number) : [];
+  const signalled = everyone ? signalAll(container, number) : [];
   if (alive && !signalled.includes(container.state.pid)) signalInit(container, number);
   return 0;
 }
@@ -27,12 +28,11 @@ function hasOwnPidNamespace({ state }: Container): boolean {
 }
 
 /** Signals every process in the container's cgroups. Returns their ids. */
-async function signalAll(container: Container, number: number): Promise<readonly number[]> {
-  const { cgroupOf } = await import("./container-cgroup.ts");
+function signalAll(container: Container, number: number): readonly number[] {
   const cgroup = cgroupOf(container);
   const pids = cgroup.pids();
   if (number === SIGKILL) cgroup.killAll();
-  else for (const pid of pids) send(pid, number);
+  else for (const pid of pids) sendSignal(pid, number);
   return pids;
 }
 
@@ -49,12 +49,3 @@ function signalInit(container: Container, number: number): void {
 }
 
 const ESRCH = 3;
-
-/** Sends a signal to a process that may have ended. */
-function send(pid: number, number: number): void {
-  try {
-    process.kill(pid, number);
-  } catch (error) {
-    if (!isErrno(error, "ESRCH")) throw error;
-  }
-}

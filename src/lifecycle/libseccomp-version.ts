@@ -1,7 +1,7 @@
 // The version of libseccomp, without loading it: ld.so(8) finds the library under its soname, and that is a link to the
 // file that carries the whole version in its name. (--version and features are asked by every engine at its start.)
 
-import { realpathSync } from "node:fs";
+import { realPath } from "../linux/files.ts";
 
 const SONAME = "libseccomp.so.2";
 
@@ -19,15 +19,15 @@ const DIRECTORIES = [
 /** As "2.5.4"; undefined when the library is not installed, "2" when its file's name does not tell more. */
 export function libseccompVersion(directories: readonly string[] = DIRECTORIES): string | undefined {
   for (const directory of directories) {
-    const file = realpath(`${directory}/${SONAME}`);
+    const file = fileOf(`${directory}/${SONAME}`);
     if (file !== undefined) return /\.so\.(\d+(?:\.\d+)*)$/.exec(file)?.[1] ?? "2";
   }
   return undefined;
 }
 
-function realpath(path: string): string | undefined {
+function fileOf(path: string): string | undefined {
   try {
-    return realpathSync(path);
+    return realPath(path);
   } catch {
     return undefined;
   }

@@ -1,5 +1,4 @@
-// The lock of one container: flock(2) on its directory. The kernel gives it back when its holder dies, however that happens,
-// and prepared plans (prepared.ts) can take it too.
+// The lock of one container: flock(2) on its directory. The kernel gives it back when its holder dies, however that happens.
 //
 // A container is removed under its lock by renaming the directory. So who got the lock after a wait looks whether the path
 // still leads to the directory that was locked, and begins again where it does not.
@@ -11,7 +10,8 @@ import { syscallNumber } from "../linux/abi/syscalls.ts";
 import { descriptorStatus, statusOf } from "../linux/file-status.ts";
 import { close, FileError, open } from "../linux/files.ts";
 import { syscall } from "../linux/libc.ts";
-import { isErrno, sleep } from "./output.ts";
+import { sleep } from "../linux/poll.ts";
+import { isErrno } from "./output.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** How long to wait for another command on the same container, in milliseconds. */

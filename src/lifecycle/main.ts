@@ -1,17 +1,20 @@
-// From the words of the command line to an exit status: parse, load the one command, run it, and if it fails say so once.
-// Nothing is loaded that the command does not use; help and suggestions are only loaded for those who need them.
+// From the words of the command line to an exit status: parse, run the one command, and if it fails say so once.
 
 import { nameOf } from "./bundle-argument.ts";
 import type { Context } from "./command.ts";
 import { COMMAND_MODULES } from "./command-modules.ts";
 import { COMMANDS, type CommandEntry, type CommandName } from "./command-table.ts";
+import { printCandidates } from "./completion.ts";
 import { globalsOf, logOf } from "./globals.ts";
+import { HELP } from "./help.gen.ts";
+import { printHelp } from "./help.ts";
 import { Log } from "./log.ts";
 import { messageOf } from "./message.ts";
 import { print } from "./output.ts";
 import { GLOBAL_GRAMMAR, type Parsed, parseWords, withDefaults } from "./parse.ts";
 import { closest } from "./suggest.ts";
 import { UsageError } from "./usage-error.ts";
+import { printVersion } from "./version.ts";
 
 /** How the script of completion.ts asks for words. */
 const COMPLETE = "--complete";
@@ -23,34 +26,37 @@ interface Telling {
 }
 
 /** Runs tsrun with these words and answers with its exit status. Does not throw. */
-export async function main(argv: readonly string[]): Promise<number> {
+export function main(argv: readonly string[]): number {
   const telling: Telling = { log: new Log({ file: undefined, format: "text", level: "error" }) };
   try {
-    return await dispatch(argv, telling);
+    return dispatch(argv, telling);
   } catch (error) {
     return fail(error, telling);
   }
 }
 
-async function dispatch(argv: readonly string[], telling: Telling): Promise<number> {
-  if (argv[0] === COMPLETE) return (await import("./completion.ts")).printCandidates(argv.slice(1));
+function dispatch(argv: readonly string[], telling: Telling): number {
+  if (argv[0] === COMPLETE) return printCandidates(argv.slice(1));
   const before = parseWords(argv, GLOBAL_GRAMMAR);
   telling.log = logOf(before.values);
   const [name, ...words] = before.args;
-  if (before.values.version === true) return (await import("./version.ts")).printVersion();
-  if (before.help || name === undefined) return (await import("./help.ts")).printHelp("tsrun");
+  if (before.values.version === true) return printVersion();
+  if (before.help || name === undefined) return printHelp("tsrun");
 
   const command = commandNamed(name);
   const entry: CommandEntry = COMMANDS[command];
   const after = parseWords(words, { ...entry, help: command });
-  if (after.help) return (await import("./help.ts")).printHelp(command);
+  if (after.help) return printHelp(command);
   checkCount(command, entry, after.args.length);
   telling.entry = entry;
   const named = entry.takesBundle ? withBundle(after, entry) : after;
 
-  const module = await COMMAND_MODULES[command]();
   const flags = withDefaults(named.values, entry.flags);
-  return module.command({ ...globalsOf(before.values, telling.log), flags, args: named.args } as unknown as Context);
+  return COMMAND_MODULES[command].command({
+    ...globalsOf(before.values, telling.log),
+    flags,
+    args: named.args,
+  } as unknown as Context);
 }
 
 function commandNamed(name: string): CommandName {
@@ -75,11 +81,10 @@ function withBundle(parsed: Parsed, entry: CommandEntry): Pick<Parsed, "values" 
 }
 
 /** Says what failed: one line in the log, and for a mistake of the command line the help on stdout, as runc does. */
-async function fail(error: unknown, { log, entry }: Telling): Promise<number> {
+function fail(error: unknown, { log, entry }: Telling): number {
   const message = `${entry?.failurePrefix ?? ""}${messageOf(error)}`;
   if (error instanceof UsageError && error.help !== undefined) {
-    const { helpText } = await import("./help.ts");
-    print(`Incorrect usage: ${message}\n\n${await helpText(error.help)}`);
+    print(`Incorrect usage: ${message}\n\n${HELP[error.help]}`);
   }
   log.error(message);
   if (error instanceof Error && error.stack !== undefined) log.debug(error.stack);

@@ -8,9 +8,11 @@
 //
 // Where the configuration mounts something on /run/notify itself, the caller (Podman does) relays, and nothing is done here.
 
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { close } from "../linux/agent/descriptors.ts";
 import { ADDRESS_MAX, bindDatagram, connectDatagram, receive, send } from "../linux/datagram.ts";
+import { makeDirectory } from "../linux/directories.ts";
+import { exists } from "../linux/file-status.ts";
+import { chmod } from "../linux/files.ts";
 import { pipe } from "../linux/pipe.ts";
 import { POLLIN, poll, until } from "../linux/poll.ts";
 import type { Config, Mount } from "../spec/config.gen.ts";
@@ -35,7 +37,8 @@ export function managerSocket(environment: NodeJS.ProcessEnv = process.env): str
   const address = environment.NOTIFY_SOCKET;
   if (!address) return undefined;
   if (!/^[/@]./.test(address)) throw new UsageError(`NOTIFY_SOCKET is no path and no abstract name: ${address}`);
-  if (Buffer.byteLength(address) > ADDRESS_MAX) throw new UsageError(`NOTIFY_SOCKET is too long: ${address}`);
+  if (new TextEncoder().encode(address).length > ADDRESS_MAX)
+    throw new UsageError(`NOTIFY_SOCKET is too long: ${address}`);
   return address;
 }
 
@@ -56,8 +59,8 @@ export function notifyAdditions(config: Config, directory: string): NotifyAdditi
 
 /** Makes the directory. Its mode lets any user of the container reach the socket, and only root change anything. */
 export function makeNotifyDirectory(directory: string): void {
-  mkdirSync(directory);
-  chmodSync(directory, 0o755); // whatever the umask
+  makeDirectory(directory);
+  chmod(directory, 0o755); // whatever the umask
 }
 
 /**
@@ -65,7 +68,7 @@ export function makeNotifyDirectory(directory: string): void {
  * called before the program runs, which may be ready at once.
  */
 export function openNotify(directory: string): number | undefined {
-  return existsSync(directory) ? bindDatagram(directory, NAME) : undefined;
+  return exists(directory) ? bindDatagram(directory, NAME) : undefined;
 }
 
 /** Reads what has been sent so far: whether the container said that it is ready. Does not wait. */

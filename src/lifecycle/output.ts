@@ -1,9 +1,10 @@
 // Writing to stdout and stderr by write(2) alone. The engine's own streams are never touched: they can set O_NONBLOCK on
 // descriptors that the caller and the container share, they start threads, and what they buffer is lost at exit.
 // The caller may have made the descriptor non-blocking itself, and a pipe may take less than it is given: both are
-// handled here. (TextEncoder and not Buffer: the first use of Buffer costs Bun a tenth of a millisecond.)
+// handled here.
 
 import { write as writeOnce } from "../linux/files.ts";
+import { sleep } from "../linux/poll.ts";
 
 /** How long to sleep when a non-blocking descriptor is full, in milliseconds. */
 const FULL_PAUSE = 2;
@@ -39,11 +40,6 @@ export function complain(text: string): void {
   } catch {
     // Closed, or a full disk behind it.
   }
-}
-
-/** Blocks for some milliseconds, without an event loop. */
-export function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 /** Whether `error` is a failed system call of the engine's with this errno, given by name. */

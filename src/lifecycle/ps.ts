@@ -1,7 +1,7 @@
 // tsrun ps: the processes of a container, by their ids on the host. The table is ps(1)'s own, of which the rows of other
 // processes are left out.
 
-import { execFileSync } from "node:child_process";
+import { outputOf } from "../linux/host-program.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
@@ -16,7 +16,7 @@ export function command({ root, flags, args: [id, ...options] }: Context<"ps">):
 }
 
 function psTable(options: readonly string[], pids: ReadonlySet<number>): string {
-  const [header = "", ...rows] = execFileSync("ps", options, { encoding: "utf8" }).trimEnd().split("\n");
+  const [header = "", ...rows] = outputOf("ps", options).trimEnd().split("\n");
   const column = header.trim().split(/\s+/).indexOf("PID");
   if (column < 0) throw new Error("couldn't find PID field in ps output");
   const ours = rows.filter((row) => pids.has(Number(row.trim().split(/\s+/)[column])));

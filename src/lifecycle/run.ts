@@ -12,7 +12,7 @@ import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Runs a container. */
-export async function command(context: Context<"run">): Promise<ExitStatus> {
+export function command(context: Context<"run">): ExitStatus {
   const { flags, args } = context;
   using undo = new DisposableStack();
   let proxy: TerminalProxy | undefined;
@@ -21,13 +21,13 @@ export async function command(context: Context<"run">): Promise<ExitStatus> {
   };
   const onTerminal = flags.detach ? consoleSender(flags.consoleSocket) : serve;
   const request = { ...context, ...flags, id: args[0], onTerminal, detached: flags.detach, waitsForStart: false };
-  const { container, init, kernel, program } = await bringUp(request, undo);
+  const { container, init, kernel, program } = bringUp(request, undo);
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
   const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, init.pid);
-  await afterStart(container);
+  afterStart(container);
   undo.move();
   init.release();
   init[Symbol.dispose]();
@@ -37,7 +37,7 @@ export async function command(context: Context<"run">): Promise<ExitStatus> {
   if (!flags.keep) {
     using _lock = container;
     container.lock();
-    await destroy(container, context.log);
+    destroy(container, context.log);
   }
   return status;
 }

@@ -2,10 +2,10 @@
 // with every container.
 
 import type { SeccompFilter } from "../linux/programs.ts";
+import { cachedSeccomp } from "../linux/seccomp/cache.ts";
 import type { Seccomp } from "../spec/config.gen.ts";
 
 /** Compiles a profile, or takes it from the cache beside the containers: no container's id can end in "~". */
-export async function compileFilter(seccomp: Seccomp, root: string): Promise<SeccompFilter> {
-  const { cachedSeccomp } = await import("../linux/seccomp/cache.ts");
+export function compileFilter(seccomp: Seccomp, root: string): SeccompFilter {
   return cachedSeccomp(seccomp, `${root}/seccomp~`);
 }

@@ -1,6 +1,8 @@
 // tsrun spec: a sample config.json to begin with, in the current directory or in --bundle's.
 
-import { statfsSync, writeFileSync } from "node:fs";
+import { O_CREAT, O_EXCL } from "../linux/abi/fcntl.ts";
+import { fileSystemType } from "../linux/file-status.ts";
+import { writeText } from "../linux/files.ts";
 import { exampleText } from "../spec/example.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { isErrno } from "./output.ts";
@@ -19,7 +21,7 @@ export function command({ flags }: Context<"spec">): ExitStatus {
   });
   const path = flags.bundle === undefined ? "config.json" : `${flags.bundle}/config.json`;
   try {
-    writeFileSync(path, `${text}\n`, { flag: "wx" });
+    writeText(path, `${text}\n`, 0o666, O_CREAT | O_EXCL);
   } catch (error) {
     if (isErrno(error, "EEXIST")) throw new UsageError("File config.json exists. Remove it first");
     throw error;
@@ -29,9 +31,5 @@ export function command({ flags }: Context<"spec">): ExitStatus {
 
 /** On a host with cgroup v2 alone the sample has a cgroup namespace of its own. */
 function isCgroup2(): boolean {
-  try {
-    return statfsSync("/sys/fs/cgroup").type === CGROUP2_MAGIC;
-  } catch {
-    return false;
-  }
+  return fileSystemType("/sys/fs/cgroup") === CGROUP2_MAGIC;
 }

@@ -17,10 +17,10 @@ import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 
 /** Runs them. `root` is --root, which compiled filters are kept under. @throws HookError */
-export async function startHooks(container: Container, root: string): Promise<void> {
+export function startHooks(container: Container, root: string): void {
   const { state } = container;
   const config = loadConfig(container.configPath, SPEC_FILES);
-  const become = await becomeOf(
+  const become = becomeOf(
     config,
     state.namespaces.some(({ type }) => type === "user"),
     root,
@@ -41,14 +41,14 @@ export async function startHooks(container: Container, root: string): Promise<vo
 }
 
 /** What the container's program is, its hooks are. */
-async function becomeOf({ process, linux }: Config, inUserNamespace: boolean, root: string) {
+function becomeOf({ process, linux }: Config, inUserNamespace: boolean, root: string) {
   if (process === undefined) return undefined;
   const become: Omit<Become, "terminal" | "nullStdio"> = {
     process,
     defaultUmask: undefined,
     lastCapability: thisHost.lastCapability(),
     inUserNamespace,
-    seccomp: linux?.seccomp === undefined ? undefined : await compileFilter(linux.seccomp, root),
+    seccomp: linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, root),
     personality: linux?.personality,
   };
   return become;

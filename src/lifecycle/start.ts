@@ -1,44 +1,46 @@
 // tsrun start: lets init be the program, and says so if it cannot. runtime-spec runtime.md#start.
 //
 // The answer comes over a fifo that init holds open close-on-exec: end of file means that execve succeeded, anything else is
-// init's last message, with the errno. Nothing is loaded for this but the state.
+// init's last message, with the errno.
 
 import { O_NONBLOCK, O_RDONLY, O_WRONLY } from "../linux/abi/fcntl.ts";
-import { exists } from "../linux/file-status.ts";
 import { close, open, read, unlink, write } from "../linux/files.ts";
+import { afterStart } from "./after-start.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
+import { killInit } from "./destroy.ts";
+import { listen } from "./notify-start.ts";
 import { isErrno } from "./output.ts";
+import { startFailure } from "./start-failure.ts";
+import { startHooks } from "./start-hooks.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Starts a created container. */
-export async function command({ root, args: [id] }: Context<"start">): Promise<ExitStatus> {
+export function command({ root, args: [id] }: Context<"start">): ExitStatus {
   using container = Container.open(root, id, { lock: true });
   const status = container.status();
-  if (status === "stopped") throw await whyStopped(container);
+  if (status === "stopped") throw hasStopped();
   if (status !== "created") throw new UsageError("cannot start an already running container");
   const { state } = container;
   if (!state.hasProcess)
     throw new UsageError("cannot start a container that has no process: process is missing in its config");
-  if (state.hooks.startContainer.length > 0) await runStartHooks(container, root);
-  const notify = container.hasNotifySocket ? await import("./notify-start.ts") : undefined;
-  const ready = notify?.listen(container);
+  if (state.hooks.startContainer.length > 0) runStartHooks(container, root);
+  const ready = container.hasNotifySocket ? listen(container) : undefined;
   const failure = release(container);
-  if (failure === undefined) throw await whyStopped(container);
-  if (failure.length > 0) throw await failureToStart(container, failure);
+  if (failure === undefined) throw hasStopped();
   removeFifos(container);
-  if (state.hooks.poststart.length > 0) await (await import("./after-start.ts")).afterStart(container);
+  if (failure.length > 0) throw startFailure(failure, state.lastCalls);
+  afterStart(container);
   ready?.relay();
   return 0;
 }
 
-async function runStartHooks(container: Container, root: string): Promise<void> {
-  const { startHooks } = await import("./start-hooks.ts");
+function runStartHooks(container: Container, root: string): void {
   try {
-    await startHooks(container, root);
+    startHooks(container, root);
   } catch (error) {
     // The specification has the container stopped then.
-    (await import("./destroy.ts")).killInit(container);
+    killInit(container);
     throw error;
   }
 }
@@ -58,21 +60,8 @@ function release(container: Container): Uint8Array | undefined {
   }
 }
 
-/**
- * What a stopped container is told that is asked to start. A prepared start (prepared.ts) may have opened the gate, seen that
- * init had something to say, and left it to us, who still hold its descriptor of the fifo: then that is the reason.
- */
-async function whyStopped(container: Container): Promise<Error> {
-  const said = exists(container.failurePath) ? readAll(open(container.failurePath, O_RDONLY | O_NONBLOCK)) : NOTHING;
-  if (said.length === 0) return new UsageError("cannot start a container that has stopped");
-  return failureToStart(container, said);
-}
-
-const NOTHING = new Uint8Array(0);
-
-async function failureToStart(container: Container, said: Uint8Array): Promise<Error> {
-  removeFifos(container);
-  return (await import("./start-failure.ts")).startFailure(said, container.state.lastCalls);
+function hasStopped(): Error {
+  return new UsageError("cannot start a container that has stopped");
 }
 
 function removeFifos(container: Container): void {

@@ -2,11 +2,11 @@
 
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
-import { viewOf, viewText } from "./container-view.ts";
+import { viewOf } from "./container-view.ts";
 import { print } from "./output.ts";
 
 /** Prints the state of one container. */
 export function command({ root, args: [id] }: Context<"state">): ExitStatus {
-  print(viewText(viewOf(Container.open(root, id))));
+  print(JSON.stringify(viewOf(Container.open(root, id)), null, 2));
   return 0;
 }

@@ -1,10 +1,11 @@
 // tsrun --version. Docker takes the text after the last "version" of any line that has that word, and the line that
 // starts with "commit:"; so only the first line has it.
 
-import { readFileSync, realpathSync } from "node:fs";
-import { resolve } from "node:path";
+import { readText, realPath } from "../linux/files.ts";
+import { resolveFrom } from "../linux/paths.ts";
 import { SPEC_VERSION } from "../spec/version.ts";
 import type { ExitStatus } from "./command.ts";
+import { libseccompVersion } from "./libseccomp-version.ts";
 import { print } from "./output.ts";
 
 declare const TSRUN_VERSION: string | undefined;
@@ -26,15 +27,14 @@ export function versionText(libseccomp: string): string {
 }
 
 /** Prints it. */
-export async function printVersion(): Promise<ExitStatus> {
-  const { libseccompVersion } = await import("./libseccomp-version.ts");
+export function printVersion(): ExitStatus {
   print(versionText(libseccompVersion() ?? "not installed"));
   return 0;
 }
 
 /** From source only: argv[1] is bin/tsrun.ts then. (import.meta would tell it too, but not to a build in CommonJS.) */
 function sourceVersion(): string {
-  const program = realpathSync(process.argv[1] ?? "");
-  const text = readFileSync(resolve(program, "../../package.json"), "utf8");
+  const program = realPath(process.argv[1] ?? "");
+  const text = readText(resolveFrom(program, "../../package.json"));
   return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,9 +1,9 @@
-// Directories: mkdir(2), getdents64(2), and removing a tree. See files.ts for why not node:fs.
+// Directories: mkdir(2), getdents64(2), and removing a tree.
 
 import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "./abi/fcntl.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
 import { linkStatusOf, statusOf } from "./file-status.ts";
-import { close, FileError, fileCall, open, pathBytes } from "./files.ts";
+import { close, FileError, fileCall, OpenFile, pathBytes } from "./files.ts";
 import { syscall } from "./libc.ts";
 import { dirname } from "./paths.ts";
 
@@ -49,12 +49,8 @@ export function makeDirectories(path: string, mode = 0o777): boolean {
 
 /** What is in a directory, in the kernel's order. @throws FileError */
 export function list(path: string): Entry[] {
-  const fd = open(path, O_RDONLY | O_DIRECTORY);
-  try {
-    return entriesOf(fd, path);
-  } finally {
-    close(fd);
-  }
+  using directory = new OpenFile(path, O_RDONLY | O_DIRECTORY);
+  return entriesOf(directory.fd, path);
 }
 
 /** Removes a file, or a directory and all in it, links not followed. No error when there is nothing. @throws FileError */

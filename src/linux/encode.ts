@@ -20,19 +20,7 @@ import {
   MESSAGE_MAX,
   SKIP_ON_SUCCESS,
 } from "./agent/wire.ts";
-import {
-  AgentSocket,
-  type Arg,
-  Given,
-  Out,
-  OutAddress,
-  OutWord,
-  Result,
-  type Step,
-  Strings,
-  Struct,
-  type Tolerance,
-} from "./plan.ts";
+import { AgentSocket, type Arg, Out, OutWord, Result, type Step, Strings, Struct, type Tolerance } from "./plan.ts";
 
 /** Address that data is loaded to ahead of a message that it does not fit in. */
 export const FAR = MESSAGE + MESSAGE_MAX;
@@ -119,10 +107,7 @@ function encodeFrame(words: Uint32Array, at: number, step: Step, address: (arg: 
       words[place + 1] = Number(BigInt.asUintN(32, arg >> 32n));
     } else {
       words[place] = address(arg); // the arena is in the lowest 4 GiB
-      if (
-        typeof arg === "object" &&
-        (arg instanceof Result || arg instanceof OutWord || arg instanceof AgentSocket || arg instanceof Given)
-      )
+      if (typeof arg === "object" && (arg instanceof Result || arg instanceof OutWord || arg instanceof AgentSocket))
         flags |= 1 << i;
     }
   }
@@ -147,8 +132,7 @@ function addressOf(arg: Arg, first: number, outs: ReadonlyMap<Out, number>, data
   if (arg instanceof Result) return FRAMES + (arg.index - first) * FRAME_SIZE + FRAME.result;
   if (arg instanceof AgentSocket) return ARENA;
   if (arg instanceof Out) return MESSAGE + (outs.get(arg) ?? 0);
-  if (arg instanceof Given) return ARENA + arg.offset;
-  if (arg instanceof OutWord || arg instanceof OutAddress) return MESSAGE + (outs.get(arg.out) ?? 0) + arg.offset;
+  if (arg instanceof OutWord) return MESSAGE + (outs.get(arg.out) ?? 0) + arg.offset;
   if (arg instanceof Uint8Array) return data.put(arg, 8);
   if (arg instanceof Strings) return putStrings(arg, data);
   if (arg instanceof Struct) return putStruct(arg, data);

@@ -10,6 +10,7 @@ import {
   S_IFMT,
   S_IFREG,
   S_IFSOCK,
+  STATX_ATIME,
   STATX_BASIC_STATS,
   STATX_GID,
   STATX_INO,
@@ -38,7 +39,9 @@ export interface FileStatus {
   /** Bytes. */
   readonly size: number;
   readonly inode: number;
-  /** When its content last changed, in milliseconds since 1970. */
+  /** When it was last read, in milliseconds since 1970. */
+  readonly accessed: number;
+  /** When its content last changed. */
   readonly modified: number;
   /** Of a device file: what makedev gives. */
   readonly device: number;
@@ -88,13 +91,6 @@ export function fileSystemType(path: string): number | undefined {
   return result < 0 ? undefined : new DataView(bytes.buffer).getUint32(0, true);
 }
 
-/** The magic number of the file system that an open file is in. */
-export function fileSystemTypeOf(fd: number): number {
-  const bytes = new Uint8Array(STATFS_SIZE);
-  fileCall("fstatfs", `descriptor ${fd}`, fd, bytes);
-  return new DataView(bytes.buffer).getUint32(0, true);
-}
-
 function statusAt(path: string, flags: number): FileStatus | undefined {
   const bytes = new Uint8Array(STATX_SIZE);
   const result = syscall(syscallNumber("statx"), AT_FDCWD, pathBytes(path), flags, STATX_BASIC_STATS, bytes);
@@ -113,9 +109,15 @@ function decode(bytes: Uint8Array): FileStatus {
     gid: view.getUint32(STATX_GID, true),
     size: word(view, STATX_SIZE_OF_FILE),
     inode: word(view, STATX_INO),
-    modified: word(view, STATX_MTIME) * 1000 + view.getUint32(STATX_MTIME + 8, true) / 1e6,
+    accessed: time(view, STATX_ATIME),
+    modified: time(view, STATX_MTIME),
     device: makedev(view.getUint32(STATX_RDEV_MAJOR, true), view.getUint32(STATX_RDEV_MINOR, true)),
   };
+}
+
+/** Of s64 seconds, u32 nanoseconds. */
+function time(view: DataView, at: number): number {
+  return Number(view.getBigInt64(at, true)) * 1000 + view.getUint32(at + 8, true) / 1e6;
 }
 
 /** A u64, exact up to 2^53. */

@@ -1,12 +1,20 @@
-// Files by their system calls: open(2), read(2), write(2), readlink(2), rename(2) … through libc.ts. node:fs does the same,
-// but loading it takes a starting Bun 1.3 to 2.2 ms and a thread, which is more than all of a short command's own work.
-// Directories are directories.ts's, what a file is file-status.ts's.
+// Files by their system calls: open(2), read(2), write(2), readlink(2), rename(2) … through libc.ts: the built program's
+// engine has no others. Directories are directories.ts's, what a file is file-status.ts's.
 //
-// Descriptors are close-on-exec. A call that fails throws a FileError, with node's `code`, so that whoever asks for
-// "ENOENT" need not know which of the two read the file.
+// Descriptors are close-on-exec. A call that fails throws a FileError, with `code` as node's errors have it.
 
 import { type ErrnoName, errnoName, errnoText } from "./abi/errno.ts";
-import { AT_FDCWD, AT_REMOVEDIR, O_APPEND, O_CLOEXEC, O_CREAT, O_RDONLY, O_TRUNC, O_WRONLY } from "./abi/fcntl.ts";
+import {
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  O_APPEND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_PATH,
+  O_RDONLY,
+  O_TRUNC,
+  O_WRONLY,
+} from "./abi/fcntl.ts";
 import { type SyscallName, syscallNumber } from "./abi/syscalls.ts";
 import { syscall, type Word } from "./libc.ts";
 
@@ -62,6 +70,19 @@ export function close(fd: number): void {
   syscall(syscallNumber("close"), fd);
 }
 
+/** A file that is closed at the end of a scope. @throws FileError */
+export class OpenFile implements Disposable {
+  readonly fd: number;
+
+  constructor(path: string, flags: number, mode = 0) {
+    this.fd = open(path, flags, mode);
+  }
+
+  [Symbol.dispose](): void {
+    close(this.fd);
+  }
+}
+
 /** Reads once. The number of bytes; 0 at the end of the file. */
 export function read(fd: number, buffer: Uint8Array): number {
   return fileCall("read", `descriptor ${fd}`, fd, buffer, buffer.length);
@@ -89,22 +110,19 @@ export function readAll(fd: number): Uint8Array {
 
 /** The text of a file. What is not UTF-8 in it becomes U+FFFD; a byte order mark stays. */
 export function readText(path: string): string {
-  const fd = open(path, O_RDONLY);
-  try {
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readAll(fd));
-  } finally {
-    close(fd);
-  }
+  using file = new OpenFile(path, O_RDONLY);
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readAll(file.fd));
 }
 
 /** Makes a file, or empties the one that is there, and writes a text to it. */
 export function writeText(path: string, text: string, mode = 0o666, flags = O_CREAT | O_TRUNC): void {
-  const fd = open(path, O_WRONLY | flags, mode);
-  try {
-    writeBytes(fd, new TextEncoder().encode(text));
-  } finally {
-    close(fd);
-  }
+  writeFile(path, new TextEncoder().encode(text), mode, flags);
+}
+
+/** As writeText, of bytes. */
+export function writeFile(path: string, bytes: Uint8Array, mode = 0o666, flags = O_CREAT | O_TRUNC): void {
+  using file = new OpenFile(path, O_WRONLY | flags, mode);
+  for (let done = 0; done < bytes.length; ) done += write(file.fd, bytes.subarray(done));
 }
 
 /** Adds a text to the end of a file, which is made where it is missing. */
@@ -115,11 +133,6 @@ export function appendText(path: string, text: string, mode = 0o666): void {
 /** Writes to a file of /proc, which is there, with one write(2). */
 export function writeExisting(path: string, text: string): void {
   writeText(path, text, 0, 0);
-}
-
-/** Writes all of the bytes; files take what they are given at once, pipes perhaps not. */
-function writeBytes(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += write(fd, bytes.subarray(done));
 }
 
 /** Renames a file or directory, over what has the new name. */
@@ -153,6 +166,12 @@ export function readLink(path: string): string {
   const bytes = new Uint8Array(LINK_SIZE);
   const length = fileCall("readlinkat", path, AT_FDCWD, pathBytes(path), bytes, bytes.length);
   return new TextDecoder().decode(bytes.subarray(0, length));
+}
+
+/** The path by which the kernel knows an existing file: no links in it. @throws FileError */
+export function realPath(path: string): string {
+  using file = new OpenFile(path, O_PATH);
+  return readLink(`/proc/self/fd/${file.fd}`);
 }
 
 /** Sets the mode of a file, links followed. */

@@ -122,8 +122,7 @@ export class AgentKernel implements Kernel {
     this.#channel = channel;
   }
 
-  /** Runs a plan. `meanwhile` is work of tsrun's own, done while the agent is at the last of it. */
-  run(plan: Plan, meanwhile?: () => void): Results {
+  run(plan: Plan): Results {
     const results = new Results(plan.steps.length);
     const { steps } = plan;
     const pauses = plan.pauses.values();
@@ -138,7 +137,6 @@ export class AgentKernel implements Kernel {
       const whole = first === 0 && end === steps.length;
       const slice = whole ? steps : results.resolve(steps.slice(first, end), first);
       const encoded = this.#send(slice, first);
-      if (end === steps.length) meanwhile?.();
       results.take(this.#reply(), encoded, slice, first);
       first = end;
     }

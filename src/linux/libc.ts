@@ -1,13 +1,12 @@
 // The C library, called from TypeScript; the only file that knows how. syscall(2).
 //
-// Under Bun that is the engine's own FFI: 0.2 ms from nothing to the first call (0.5 by way of the module bun:ffi, which
-// wraps the same object), where loading koffi's native module takes 2 ms, nearly all of it the dynamic linker's work on
-// libstdc++. Under Node it is that module, opened directly, because koffi's own loader takes 9 ms. Nothing is loaded
-// before the first call. Where a file has only to be read or written, syscall() is cheaper than node:fs: loading that
-// takes Bun 1.5 ms.
+// In the built program that is what src/engine/functions.c offers; under Node it is koffi, whose native module is opened
+// directly. Nothing is loaded before the first call.
 //
 // Every function takes and returns 64-bit words: an integer, or the address of bytes. That is the calling convention of
 // all functions without floating point arguments on both of our architectures, variadic ones included.
+
+import { type Engine, engine } from "../engine/engine.ts";
 
 /** An integer of 64 bits, or bytes, which are passed as their address for as long as the call takes. */
 export type Word = number | bigint | Uint8Array;
@@ -19,22 +18,16 @@ type RawFunction = (...words: Word[]) => number | bigint;
 /** What both ways to the C library can do. */
 interface Backend {
   bind(file: string, functions: Readonly<Record<string, number>>): Record<string, RawFunction>;
-  /** What a bound function takes for bytes. */
-  pass(bytes: Uint8Array): Word;
   address(bytes: Uint8Array): number;
-  /** syscall(2) of the C library, and the errno of its last call. */
-  readonly syscall: RawFunction;
-  errno(): number;
+  /** The result of a system call, or -errno. */
+  syscall(nr: number, ...words: Word[]): number;
 }
 
 const LIBC = "libc.so.6";
 
 let loaded: Backend | undefined;
 
-/**
- * A system call by its number. Returns the result, or -errno. Between the call and the reading of errno nothing runs but
- * the return to here.
- */
+/** A system call by its number. Returns the result, or -errno. */
 export function syscall(
   nr: number,
   a: Word = 0,
@@ -44,9 +37,7 @@ export function syscall(
   e: Word = 0,
   f: Word = 0,
 ): number {
-  const libc = backend();
-  const result = libc.syscall(nr, word(a), word(b), word(c), word(d), word(e), word(f));
-  return result === -1 ? -libc.errno() : Number(result);
+  return backend().syscall(nr, word(a), word(b), word(c), word(d), word(e), word(f));
 }
 
 /**
@@ -86,52 +77,32 @@ export function memory(size: number): Memory {
 }
 
 function backend(): Backend {
-  loaded ??= "Bun" in globalThis ? bunBackend() : koffiBackend();
+  if (loaded === undefined) {
+    const host = engine();
+    loaded = host === undefined ? koffiBackend() : hostBackend(host);
+  }
   return loaded;
 }
 
 /** The address of nothing is NULL: the engines have none to give. */
 function word(value: Word): Word {
-  if (typeof value !== "object") {
-    return value;
-  }
-  return value.length === 0 ? 0 : backend().pass(value);
+  return typeof value === "object" && value.length === 0 ? 0 : value;
 }
 
-/** What is used of Bun.FFI. Only Bun has it, so its types are stated here. */
-interface BunFfi {
-  dlopen(file: string, symbols: Record<string, BunSignature>): { symbols: Record<string, RawFunction> } | Error;
-  ptr(bytes: Uint8Array): number;
-  read: { i32(address: number, offset: number): number };
-}
-interface BunSignature {
-  args: string[];
-  returns: string;
-}
-
-function bunBackend(): Backend {
-  const ffi = (globalThis as unknown as { Bun: { FFI: BunFfi } }).Bun.FFI;
-  const bind: Backend["bind"] = (file, functions) => {
-    const symbols: Record<string, BunSignature> = {};
-    for (const name in functions) {
-      // "fast": a result that fits a number is one, not a BigInt.
-      symbols[name] = { args: new Array(functions[name]).fill("i64_fast"), returns: "i64_fast" };
-    }
-    const opened = ffi.dlopen(file, symbols);
-    if (opened instanceof Error) {
-      throw opened;
-    }
-    return opened.symbols;
-  };
-  // Together, because the first dlopen pays for all, and at once, because to bind is to change errno.
-  const libc = bind(LIBC, { syscall: 7, __errno_location: 0 });
-  const errnoAddress = Number(libc.__errno_location?.());
+/** In the built program: the functions that it gives its JavaScript. */
+function hostBackend(host: Engine): Backend {
   return {
-    bind,
-    pass: ffi.ptr,
-    address: ffi.ptr,
-    syscall: libc.syscall as RawFunction,
-    errno: () => ffi.read.i32(errnoAddress, 0),
+    bind(file, functions) {
+      const handle = host.open(file);
+      const bound: Record<string, RawFunction> = {};
+      for (const name in functions) {
+        const address = host.symbol(handle, name);
+        bound[name] = (...words) => host.call(address, ...words);
+      }
+      return bound;
+    },
+    address: host.address,
+    syscall: host.syscall,
   };
 }
 
@@ -155,12 +126,14 @@ function koffiBackend(): Backend {
     }
     return bound;
   };
+  const raw = bind(LIBC, { syscall: 7 }).syscall as RawFunction;
   return {
     bind,
-    pass: (bytes) => bytes,
     address: (bytes) => Number(koffi.address(bytes)),
-    syscall: bind(LIBC, { syscall: 7 }).syscall as RawFunction,
-    errno: () => koffi.errno(),
+    syscall(nr, ...words) {
+      const result = raw(nr, ...words);
+      return result === -1 ? -koffi.errno() : Number(result);
+    },
   };
 }
 

@@ -6,6 +6,8 @@ import { type SyscallName, syscallNumber } from "./abi/syscalls.ts";
 import { SyscallError } from "./kernel.ts";
 import { syscall } from "./libc.ts";
 
+const ESRCH = 3;
+
 /** Makes a system call. @throws SyscallError, with the config field that it is for. */
 export function call(field: string, name: SyscallName, ...args: (number | bigint | Uint8Array)[]): number {
   const result = syscall(syscallNumber(name), ...args);
@@ -31,6 +33,13 @@ export function pidfdGetfd(pidfd: number, fd: number): number {
 /** Sends a signal by pidfd: to that process and no later one with its pid. pidfd_send_signal(2). */
 export function pidfdSendSignal(pidfd: number, signal: number): void {
   call("signal", "pidfd_send_signal", pidfd, signal, 0, 0);
+}
+
+/** Sends a signal by number; false where there is no such process. kill(2). */
+export function sendSignal(pid: number, signal: number): boolean {
+  const result = syscall(syscallNumber("kill"), pid, signal);
+  if (result < 0 && result !== -ESRCH) throw new SyscallError({ name: "kill", args: [pid, signal] }, -result, "signal");
+  return result === 0;
 }
 
 /** Makes a fifo. mkfifo(3). */

@@ -136,7 +136,7 @@ function sourceOf(to: RootBuilder, mount: Mount): string {
 
 /** fsconfig(2) takes strings of up to 255 bytes; a long `lowerdir` must go through mount(2). */
 function tooLongForFsconfig(option: string): boolean {
-  return Buffer.byteLength(option.slice(option.indexOf("=") + 1)) > 255;
+  return new TextEncoder().encode(option.slice(option.indexOf("=") + 1)).length > 255;
 }
 
 function fsconfigOption(to: RootBuilder, fs: Late, type: string, option: string): ReturnType<typeof fsconfigFlag> {

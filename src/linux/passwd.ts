@@ -2,6 +2,7 @@
 // itself, since it may lie on a volume. passwd(5).
 
 import { AT_FDCWD, O_NONBLOCK } from "./abi/fcntl.ts";
+import { concatBytes } from "./bytes.ts";
 import { close, openat, syscall } from "./calls.ts";
 import { homeOf } from "./environment.ts";
 import type { Kernel } from "./kernel.ts";
@@ -43,5 +44,5 @@ function readOn(kernel: Kernel, head: Uint8Array): Uint8Array {
     more = Math.max(answers.value(count), 0);
     parts.push(answers.bytes(bytes).subarray(0, more));
   }
-  return Buffer.concat(parts);
+  return concatBytes(parts);
 }

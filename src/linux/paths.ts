@@ -1,5 +1,5 @@
-// Paths as text. node:path does this too, and loading it takes a starting Bun a millisecond. Nothing here asks the file
-// system: "a/../b" is "b" although a link named a would make it another file, as in node:path and Go's filepath.Clean.
+// Paths as text. Nothing here asks the file system: "a/../b" is "b" although a link named a would make it another file, as in
+// node:path and Go's filepath.Clean. (Not by node:path: the built program has none.)
 
 /** A path without "." and "..", doubled and trailing slashes; absolute, whatever it was: nothing leads above the root. */
 export function clean(path: string): string {

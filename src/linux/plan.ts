@@ -36,24 +36,6 @@ export class OutWord {
   }
 }
 
-/** The address of a place inside an `Out`. */
-export class OutAddress {
-  readonly out: Out;
-  readonly offset: number;
-  constructor(out: Out, offset: number) {
-    this.out = out;
-    this.offset = offset;
-  }
-}
-
-/** A word that whoever runs the plan has put at an offset of the arena: prepared-file.ts. */
-export class Given {
-  readonly offset: number;
-  constructor(offset: number) {
-    this.offset = offset;
-  }
-}
-
 /** A NULL-terminated array of pointers to strings: argv, envp. */
 export class Strings {
   readonly strings: readonly (string | Uint8Array)[];
@@ -73,15 +55,13 @@ export class Struct {
 }
 
 /** Argument of a call: a number, a NUL-terminated string, the address of bytes, or something that only a run knows. */
-export type Arg =
-  | (number | bigint | string | Uint8Array)
-  | (Result | Out | OutWord | OutAddress | Strings | Struct | AgentSocket | Given);
+export type Arg = number | bigint | string | Uint8Array | Result | Out | OutWord | Strings | Struct | AgentSocket;
 
 /** The descriptor that the agent reads from, which only the agent knows. */
 export class AgentSocket {}
 
 /** A file descriptor or other number, known now or when the plan runs. */
-export type Late = number | Result | Given;
+export type Late = number | Result;
 
 /** One system call. `adopt` is the agent's own: see wire.ts. */
 export interface Call {

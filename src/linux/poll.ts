@@ -44,6 +44,11 @@ function timespec(milliseconds: number): Uint8Array {
   return new Uint8Array(time.buffer);
 }
 
+/** Blocks for some milliseconds. */
+export function sleep(milliseconds: number): void {
+  poll([], milliseconds);
+}
+
 /** The milliseconds until a moment of performance.now(); undefined for no moment. */
 export function until(deadline: number | undefined): number | undefined {
   return deadline === undefined ? undefined : deadline - performance.now();

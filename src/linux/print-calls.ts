@@ -9,7 +9,7 @@ import * as prctl from "./abi/prctl.ts";
 import { RLIMITS } from "./abi/resource.ts";
 import * as sched from "./abi/sched.ts";
 import * as stat from "./abi/stat.ts";
-import { AgentSocket, type Arg, type Call, Given, Out, OutAddress, OutWord, Result, Strings, Struct } from "./plan.ts";
+import { AgentSocket, type Arg, type Call, Out, OutWord, Result, Strings, Struct } from "./plan.ts";
 import { type Flags, flags, hex, named } from "./print-flags.ts";
 import {
   capDataText,
@@ -44,8 +44,6 @@ const plain: Format = (arg, names) => {
   if (arg instanceof Result) return names.result(arg);
   if (arg instanceof Out) return `${names.out(arg)}[${arg.size}]`;
   if (arg instanceof OutWord) return names.out(arg);
-  if (arg instanceof OutAddress) return `&${names.out(arg)}`;
-  if (arg instanceof Given) return `given${arg.offset / 8}`;
   if (arg instanceof AgentSocket) return "agent";
   if (arg instanceof Strings) return `[${arg.strings.map(stringText).join(", ")}]`;
   if (arg instanceof Uint8Array) return `{${arg.length} bytes}`;

@@ -8,17 +8,7 @@
 // `ENOENT → skip 5`: with that errno the next five calls, which are indented, are left out; `else skip 1`: without it.
 // Not loaded unless something is printed.
 
-import {
-  type Call,
-  Out,
-  type OutAddress,
-  type OutWord,
-  type Pause,
-  type Plan,
-  Result,
-  type Step,
-  type Tolerance,
-} from "./plan.ts";
+import { type Call, Out, OutWord, type Pause, type Plan, Result, type Step, type Tolerance } from "./plan.ts";
 import { formatArguments, type Names } from "./print-calls.ts";
 
 /** Column at which the config fields begin, where a call leaves room. */
@@ -109,8 +99,8 @@ class PlanNames implements Names {
     return this.#results.get(index) ?? `#${index}`;
   }
 
-  out(memory: Out | OutWord | OutAddress): string {
-    if (!(memory instanceof Out)) return `${this.out(memory.out)}+${memory.offset}`;
+  out(memory: Out | OutWord): string {
+    if (memory instanceof OutWord) return `${this.out(memory.out)}+${memory.offset}`;
     const name = this.#outs.get(memory) ?? `out${this.#outs.size + 1}`;
     this.#outs.set(memory, name);
     return name;

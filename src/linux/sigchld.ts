@@ -1,5 +1,5 @@
 // A process that ignores SIGCHLD has children that nobody can wait for: how they ended is lost, and their numbers are free
-// for others at once. wait(2). Whether it is ignored is inherited, and Bun, unlike Node, leaves it as the caller had it.
+// for others at once. wait(2). Whether it is ignored is inherited.
 
 import { call } from "./local.ts";
 

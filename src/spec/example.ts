@@ -83,7 +83,7 @@ export function exampleConfig(options: ExampleOptions = {}): Config {
     },
     root: { path: "rootfs", readonly: true },
     hostname: "tsrun",
-    mounts: MOUNTS.map((mount) => structuredClone(rootless ? rootlessMount(mount) : mount)),
+    mounts: MOUNTS.map((mount) => copyOf(rootless ? rootlessMount(mount) : mount)),
     linux: {
       ...(rootless
         ? {
@@ -114,6 +114,11 @@ function namespaceTypes({ rootless = false, cgroup2 = false }: ExampleOptions): 
     ...(rootless ? (["user"] as const) : []),
     ...(cgroup2 ? (["cgroup"] as const) : []),
   ];
+}
+
+/** The caller may change what it is given. */
+function copyOf(mount: Mount): Mount {
+  return mount.options === undefined ? { ...mount } : { ...mount, options: [...mount.options] };
 }
 
 /** sysfs cannot be mounted without a network namespace of one's own, and of all groups only 0 is mapped. */

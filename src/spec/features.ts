@@ -46,7 +46,7 @@ export function features(facts: FeatureFacts): Features {
     linux: {
       namespaces: [...namespaces],
       capabilities: [...facts.capabilities],
-      ...structuredClone(claims),
+      ...claims,
       seccomp: seccomp(facts.libseccomp),
     },
     annotations: {

@@ -7,14 +7,11 @@
 import { SpecError } from "./errors.ts";
 import { syntaxError } from "./json-syntax.ts";
 
-/** What a reviver is told beside key and value: the literal's own text. */
-interface Source {
-  readonly source?: string;
-}
-type ExactReviver = (this: unknown, key: string, value: unknown, context?: Source) => unknown;
-
+/** Digits of which a double may lose some. */
 const LONG_NUMBER = /\d{16}/;
-const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+/** A string, or a number; of text that is JSON it finds all of them. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/gs;
+const NUMBER = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 /** More zeros than any 64-bit value has: let the double be, it is out of every range. */
 const SHIFT_MAX = 40;
 
@@ -26,7 +23,7 @@ export function parseJson(text: string, file?: string): unknown {
   if (text.startsWith("\ufeff"))
     throw refused("begins with a byte order mark, which JSON must not (RFC 8259, 8.1)", file);
   try {
-    return LONG_NUMBER.test(text) ? JSON.parse(text, exact as Parameters<typeof JSON.parse>[1]) : JSON.parse(text);
+    return LONG_NUMBER.test(text) ? parseExactly(text) : JSON.parse(text);
   } catch (error) {
     if (error instanceof SpecError) throw error;
     throw refused(syntaxError(text) ?? `is not JSON that can be read: ${(error as Error).message}`, file);
@@ -37,21 +34,30 @@ function refused(message: string, file: string | undefined): SpecError {
   return new SpecError([{ pointer: "", message }], file);
 }
 
-const exact: ExactReviver = (_key, value, context) => {
-  if (typeof value !== "number" || (Number.isSafeInteger(value) && !isFraction(context?.source))) return value;
-  if (context?.source === undefined) {
-    // An engine without the source text (Node before 21) cannot tell what was written.
-    return Number.isInteger(value) ? Number.NaN : value;
-  }
-  return exactNumber(context.source, value);
-};
-
-function isFraction(source: string | undefined): boolean {
-  return source !== undefined && /[.eE]/.test(source);
+/**
+ * Numbers that a double may not hold are read from their own text: they are put into strings that begin as no other of
+ * the text's does, and come out of them again. (JSON.parse of newer engines shows a reviver the text; not all do.)
+ */
+function parseExactly(text: string): unknown {
+  // JSON has one way to spell U+0001; one more than the longest run of it is in no string.
+  const spelling = "\\u0001";
+  const longest = (text.match(/(?:\\u0001)+/g) ?? []).reduce((most, run) => Math.max(most, run.length), 0);
+  const mark = "\u0001".repeat(longest / spelling.length + 1);
+  const spelled = spelling.repeat(mark.length);
+  const marked = text.replace(TOKEN, (token) => (mayLose(token) ? `"${spelled}${token}"` : token));
+  return JSON.parse(marked, (_key, value: unknown) =>
+    typeof value === "string" && value.startsWith(mark) ? exactNumber(value.slice(mark.length)) : value,
+  );
 }
 
-/** What the literal `source` stands for, `rounded` being the double next to it. */
-function exactNumber(source: string, rounded: number): number | bigint {
+function mayLose(token: string): boolean {
+  return !token.startsWith('"') && (LONG_NUMBER.test(token) || /[.eE]/.test(token)) && NUMBER.test(token);
+}
+
+/** What the literal `source` stands for. */
+function exactNumber(source: string): number | bigint {
+  const rounded = Number(source);
+  if (Number.isSafeInteger(rounded) && /^-?\d+$/.test(source)) return rounded;
   const [, sign = "", whole = "", fraction = "", exponent = "0"] = NUMBER.exec(source) ?? [];
   const digits = (whole + fraction).replace(/0+$/, "");
   const shift = whole.length - digits.length + Number(exponent);

@@ -3,26 +3,38 @@
 
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EngineProgram } from "../engine/program.ts";
 import { Screen } from "./pty.ts";
 
 const child = fileURLToPath(new URL("terminal-proxy-child.ts", import.meta.url));
-const ENGINES = {
-  node: fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url)),
-  bun: fileURLToPath(new URL(`../../node_modules/@oven/bun-linux-${bunArchitecture()}/bin/bun`, import.meta.url)),
+
+let built: EngineProgram;
+beforeAll(async () => {
+  built = await EngineProgram.build(child);
+});
+afterAll(() => built[Symbol.dispose]());
+
+/** Words to start it with. */
+const ENGINES: Readonly<Record<string, () => readonly [string, ...string[]]>> = {
+  Node: () => [fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url)), child],
+  "our engine": () => [built.path],
 };
 
-function bunArchitecture(): string {
-  return process.arch === "arm64" ? "aarch64" : process.arch;
-}
+for (const [engine, words] of Object.entries(ENGINES)) {
+  const run = (screen: Screen, ...more: string[]) => {
+    const [program, ...args] = words();
+    return screen.run(program, [...args, ...more]);
+  };
 
-for (const [engine, program] of Object.entries(ENGINES)) {
   describe(`A terminal served without one, under ${engine}`, () => {
-    const serve = (script: string, input?: string) =>
-      execa(program, [child, script], {
+    const serve = (script: string, input?: string) => {
+      const [program, ...args] = words();
+      return execa(program, [...args, script], {
         ...(input === undefined ? { stdin: "ignore" } : { input }),
         ...{ stripFinalNewline: false, timeout: 20_000 },
       });
+    };
 
     it("gives newlines as they were written, and all output after the end of its input", async () => {
       const { stdout } = await serve("echo first; sleep 0.3; echo last");
@@ -55,8 +67,8 @@ for (const [engine, program] of Object.entries(ENGINES)) {
 
     it("hangs up when nobody reads: the programs on it end", async () => {
       const started = Date.now();
-      const shell = `timeout 10 "$0" "$1" 'while echo y; do :; done 2>/dev/null' | head -n 1`;
-      expect((await execa("sh", ["-c", shell, program, child], { timeout: 20_000 })).stdout).toBe("y");
+      const shell = `timeout 10 "$@" 'while echo y; do :; done 2>/dev/null' | head -n 1`;
+      expect((await execa("sh", ["-c", shell, "sh", ...words()], { timeout: 20_000 })).stdout).toBe("y");
       expect(Date.now() - started).toBeLessThan(10_000);
     });
   });
@@ -65,10 +77,7 @@ for (const [engine, program] of Object.entries(ENGINES)) {
     it("gets every key, and gives the terminal back as it was", async () => {
       using screen = Screen.open();
       const before = screen.modes();
-      const served = screen.run(program, [
-        child,
-        "stty raw -echo; echo ready; head -c 5 | od -An -tx1; stty sane; echo end",
-      ]);
+      const served = run(screen, "stty raw -echo; echo ready; head -c 5 | od -An -tx1; stty sane; echo end");
       await screen.until(/ready/);
       expect(screen.isRaw()).toBe(true);
       screen.write("\x03\x1a\x04\x13a"); // control C, Z, D, S
@@ -80,7 +89,7 @@ for (const [engine, program] of Object.entries(ENGINES)) {
     it("has the terminal's size from the start", async () => {
       using screen = Screen.open();
       screen.resize(31, 99);
-      const served = screen.run(program, [child, "stty size"]);
+      const served = run(screen, "stty size");
       expect(await screen.until(/\n/)).toBe("31 99\r\n");
       await served;
     });
@@ -88,7 +97,7 @@ for (const [engine, program] of Object.entries(ENGINES)) {
     it("gives the terminal back when something is thrown", async () => {
       using screen = Screen.open();
       const before = screen.modes();
-      const served = await screen.run(program, [child, "sleep 1", "throw"]);
+      const served = await run(screen, "sleep 1", "throw");
       expect(served.exitCode).toBe(1);
       expect(await screen.until(/on purpose/)).toBeTruthy();
       expect(screen.modes()).toBe(before);

@@ -13,7 +13,7 @@ import {
 import { syscall } from "../../src/linux/calls.ts";
 import { encode } from "../../src/linux/encode.ts";
 import { AgentKernel } from "../../src/linux/kernel.ts";
-import { AgentSocket, type Arg, Given, Out, OutAddress, OutWord, Plan, Strings, Struct } from "../../src/linux/plan.ts";
+import { AgentSocket, type Arg, Out, OutWord, Plan, Strings, Struct } from "../../src/linux/plan.ts";
 import { AgentModel, type Made } from "./agent-model.ts";
 
 /** The call as the kernel sees it. */
@@ -102,13 +102,6 @@ describe("Memory", () => {
 
   it("the agent's socket is read from where the agent keeps it", () => {
     expect(seen(new AgentSocket()).args[0]).toBe(BigInt(AGENT_SOCKET));
-  });
-
-  it("a word that is given is read from its place before the message, a place in an Out is an address", () => {
-    expect(seen(new Given(0)).args[0]).toBe(BigInt(AGENT_SOCKET));
-    const out = new Out(16);
-    const { args } = seen(out, new OutAddress(out, 4));
-    expect(args[1]).toBe((args[0] ?? 0n) + 4n);
   });
 });
 

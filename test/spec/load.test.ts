@@ -1,6 +1,3 @@
-import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { parseConfig } from "../../src/spec/load.ts";
 import { minimalConfig, pointersOf, specErrorOf } from "./fixtures.ts";
@@ -145,34 +142,4 @@ test("the last of equal keys counts", () => {
 
 test("a config comes back as it was", () => {
   expect(parseConfig(JSON.stringify(minimalConfig()))).toEqual(minimalConfig());
-});
-
-const BUN = fileURLToPath(new URL("../../node_modules/@oven/bun-linux-x64/bin/bun", import.meta.url));
-
-test.skipIf(!existsSync(BUN))("Bun, which we ship, reads the same as Node", () => {
-  const texts = [
-    textWith('"linux":{"resources":{"pids":{"limit":9223372036854775807},"memory":{"limit":1e3}}}'),
-    textWith('"linux":{"resources":{"pids":{"limit":9223372036854775808}}}'),
-    textWith('"linux":{"resources":{"pids":{"limit":4.00000000000000000001}}}'),
-    textWith('"annotations":{"__proto__":"a","n":"12345678901234567"},"x":"\\ud800"'),
-    textWith('"mounts":[{"destination":"/a\\u0000"},{"destination":"/proc/x"}]'),
-    "{]",
-    "[".repeat(100_000),
-  ];
-  const script = `
-    import { parseConfig } from ${JSON.stringify(new URL("../../src/spec/load.ts", import.meta.url).pathname)};
-    const show = (key, value) => typeof value === "bigint" ? value + "n" : value;
-    for (const text of JSON.parse(process.argv[1])) {
-      try { console.log(JSON.stringify(parseConfig(text), show)); } catch (error) { console.log(error.name, error.message); }
-    }`;
-  const [node, bun] = [
-    [process.execPath, "--input-type=module", "-e"],
-    [BUN, "-e"],
-  ].map(([program = "", ...flags]) => {
-    const child = spawnSync(program, [...flags, script, JSON.stringify(texts)], { encoding: "utf8", timeout: 30_000 });
-    return child.stdout + child.stderr;
-  });
-  expect(bun).toBe(node);
-  expect(bun).toContain('"limit":"9223372036854775807n"');
-  expect(bun?.match(/^SpecError /gm)).toHaveLength(5);
 });

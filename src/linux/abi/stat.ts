@@ -17,7 +17,8 @@ export const STATX_GID = 24;
 export const STATX_MODE = 28;
 export const STATX_INO = 32;
 export const STATX_SIZE_OF_FILE = 40;
-/** Offset of stx_mtime: s64 seconds, u32 nanoseconds. */
+/** Offsets of stx_atime and stx_mtime: s64 seconds, u32 nanoseconds. */
+export const STATX_ATIME = 64;
 export const STATX_MTIME = 112;
 /** Offsets of u32 stx_rdev_major and stx_rdev_minor. */
 export const STATX_RDEV_MAJOR = 128;

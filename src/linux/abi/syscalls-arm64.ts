@@ -187,7 +187,6 @@ export function arm64Syscalls(): Readonly<Record<SyscallName, number>> {
     epoll_ctl: 21,
     epoll_pwait: 22,
     epoll_pwait2: 441,
-    futex: 98,
     ppoll: 73,
     signalfd4: 74,
     timerfd_create: 85,

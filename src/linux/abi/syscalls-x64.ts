@@ -185,7 +185,6 @@ export function x64Syscalls() {
     epoll_ctl: 233,
     epoll_pwait: 281,
     epoll_pwait2: 441,
-    futex: 202,
     ppoll: 271,
     signalfd4: 289,
     timerfd_create: 283,

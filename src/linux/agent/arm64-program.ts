@@ -67,42 +67,6 @@ export function arm64Program(socket: number): readonly Line[] {
     bLess("die"),
     addImmediate(FRAME_REGISTER, ARENA_REGISTER, MESSAGE - ARENA + HEADER_SIZE),
 
-    ...arm64Frames(),
-
-    "adopt:",
-    mov("x9", "x0"),
-    mov("x0", "x1"),
-    cbnz("x0", "done"),
-    // Only here: the parent must go on with its own socket, and memory is copied at the clone, not shared.
-    str("x0", field(FRAME.result)),
-    str("x9", SOCKET),
-    b("reply"),
-
-    "stop:",
-    str(FRAME_REGISTER, header(HEADER.failed)),
-
-    "reply:",
-    movz("x8", WRITE),
-    ldr("x0", SOCKET),
-    addImmediate("x1", ARENA_REGISTER, MESSAGE - ARENA),
-    ldr("x2", header(HEADER.replyLength)),
-    svc(),
-    cmp("x0", "x2"),
-    bEqual("receive"),
-
-    "die:",
-    movz("x8", EXIT_GROUP),
-    movz("x0", 1),
-    svc(),
-  ];
-}
-
-/**
- * Runs the frames from the current one on. Goes to "reply" when all ran, to "stop" at one that failed, to "adopt" for that.
- * The address of the frame register and of the arena must be set.
- */
-export function arm64Frames(): readonly Line[] {
-  return [
     "frame:",
     ldr("x9", header(HEADER.end)),
     cmp(FRAME_REGISTER, "x9"),
@@ -145,6 +109,32 @@ export function arm64Frames(): readonly Line[] {
     ubfx("x9", "x21", 8 * FRAME.skip, 8),
     addShifted(FRAME_REGISTER, FRAME_REGISTER, "x9", Math.log2(FRAME_SIZE)),
     b("advance"),
+
+    "adopt:",
+    mov("x9", "x0"),
+    mov("x0", "x1"),
+    cbnz("x0", "done"),
+    // Only here: the parent must go on with its own socket, and memory is copied at the clone, not shared.
+    str("x0", field(FRAME.result)),
+    str("x9", SOCKET),
+    b("reply"),
+
+    "stop:",
+    str(FRAME_REGISTER, header(HEADER.failed)),
+
+    "reply:",
+    movz("x8", WRITE),
+    ldr("x0", SOCKET),
+    addImmediate("x1", ARENA_REGISTER, MESSAGE - ARENA),
+    ldr("x2", header(HEADER.replyLength)),
+    svc(),
+    cmp("x0", "x2"),
+    bEqual("receive"),
+
+    "die:",
+    movz("x8", EXIT_GROUP),
+    movz("x0", 1),
+    svc(),
   ];
 }
 

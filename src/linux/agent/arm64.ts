@@ -20,12 +20,6 @@ export function movz(dst: Register, value: number, shift = 0): Instruction {
   // The disassembler writes the whole number: "mov x0, #0x10000".
   return one(0xd2800000 | ((shift / 16) << 21) | (value << 5) | number(dst), `mov ${dst}, #${hex(value * 2 ** shift)}`);
 }
-/** Sets 16 bits of dst, those from bit `shift` (0, 16, 32 or 48) on, and leaves the others. */
-export const movk = (dst: Register, value: number, shift: number): Instruction =>
-  one(0xf2800000 | ((shift / 16) << 21) | (value << 5) | number(dst), `movk ${dst}, #${hex(value)}, lsl #${shift}`);
-/** dst = -1 - value (0 to 65535). */
-export const movn = (dst: Register, value: number): Instruction =>
-  one(0x92800000 | (value << 5) | number(dst), `mov ${dst}, #${hex(BigInt.asUintN(64, BigInt(-1 - value)))}`);
 /** dst = src. */
 export const mov = (dst: Register, src: Register): Instruction =>
   one(0xaa0003e0 | (number(src) << 16) | number(dst), `mov ${dst}, ${src}`);
@@ -57,25 +51,6 @@ export const ubfx = (dst: Register, src: Register, low: number, width: number): 
     `ubfx ${dst}, ${src}, #${low}, #${width}`,
   );
 
-/** dst = src << count. */
-export const lsl = (dst: Register, src: Register, count: number): Instruction =>
-  one(
-    0xd3400000 | ((64 - count) << 16) | ((63 - count) << 10) | (number(src) << 5) | number(dst),
-    `lsl ${dst}, ${src}, #${count}`,
-  );
-/** dst = the address of a label, within 1 MiB, wherever the program was loaded. The low two bits are bits 29 and 30. */
-export const adr = (dst: Register, label: string): Instruction => ({
-  size: 4,
-  encode: (place, addressOf) => {
-    const distance = addressOf(label) - place;
-    return word(0x10000000 | ((distance & 3) << 29) | (((distance >> 2) & 0x7ffff) << 5) | number(dst));
-  },
-  text: (addressOf) => `adr ${dst}, ${hex(addressOf(label))}`,
-});
-
-/** dst = the byte at base. */
-export const ldrb = (dst: Register, base: Register): Instruction =>
-  one(0x39400000 | (number(base) << 5) | number(dst), `ldrb ${dst.replace("x", "w")}, [${base}]`);
 /** dst = memory. */
 export const ldr = (dst: Register, src: Memory): Instruction => transfer(0xf9400000, "ldr", dst, src);
 /** memory = src. */

@@ -7,8 +7,8 @@ export interface Instruction {
   readonly size: number;
   /** The bytes of this instruction when it stands at `at` and labels resolve by `addressOf`. */
   encode(at: number, addressOf: AddressOf): readonly number[];
-  /** As objdump writes it (Intel syntax on x86-64) at `at`, branch targets as hexadecimal offsets. */
-  text(addressOf: AddressOf, at: number): string;
+  /** As objdump writes it (Intel syntax on x86-64), branch targets as hexadecimal offsets. */
+  text(addressOf: AddressOf): string;
 }
 
 /** Looks the address of a label up. */
@@ -27,7 +27,7 @@ export interface Placed {
 /** Lays a program out and encodes it. A label that is missing or defined twice is a mistake in the program: Error. */
 export function assemble(program: readonly Line[]): readonly Placed[] {
   const { places, addressOf } = layOut(program);
-  return places.map(([at, line]) => ({ at, bytes: line.encode(at, addressOf), text: line.text(addressOf, at) }));
+  return places.map(([at, line]) => ({ at, bytes: line.encode(at, addressOf), text: line.text(addressOf) }));
 }
 
 /** The bytes of a program alone. */

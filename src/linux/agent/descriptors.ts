@@ -1,4 +1,4 @@
-// Descriptors by system calls instead of node:fs, which takes a starting Bun 1.5 ms to load. read(2), write(2), close(2).
+// Descriptors, with the errors of plans: read(2), write(2), close(2).
 
 import { syscallNumber } from "../abi/syscalls.ts";
 import { SyscallError } from "../kernel.ts";

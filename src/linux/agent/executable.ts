@@ -5,9 +5,12 @@
 // by anyone ever (CVE-2019-5736 was a write to the runtime's own binary through that link).
 // vm.memfd_noexec=2 refuses executable memfds with EACCES: then only a file that nobody but root can change will do.
 
+import { O_RDONLY } from "../abi/fcntl.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
+import { descriptorStatus } from "../file-status.ts";
+import { open, readLink } from "../files.ts";
 import { syscall } from "../libc.ts";
-import { checked, close, write } from "./descriptors.ts";
+import { checked, close, read, write } from "./descriptors.ts";
 
 const MFD_CLOEXEC = 0x1;
 const MFD_ALLOW_SEALING = 0x2;
@@ -48,16 +51,9 @@ function createMemfd(): number {
   return fd === -EINVAL ? syscall(syscallNumber("memfd_create"), name, flags) : fd;
 }
 
-/** node:fs is loaded only where memfds are forbidden. */
-function fs(): typeof import("node:fs") {
-  return process.getBuiltinModule("node:fs");
-}
-
 /** Where the build puts the same bytes: beside the binary. */
 function installedPath(): string {
-  return fs()
-    .realpathSync(process.execPath)
-    .replace(/[^/]*$/, NAME);
+  return readLink("/proc/self/exe").replace(/[^/]*$/, NAME);
 }
 
 function openInstalled(path: string, image: Uint8Array): number {
@@ -72,7 +68,7 @@ function openInstalled(path: string, image: Uint8Array): number {
 
 function openOrExplain(path: string): number {
   try {
-    return fs().openSync(path, "r");
+    return open(path, O_RDONLY);
   } catch (cause) {
     throw new Error(`Cannot start the agent: vm.memfd_noexec forbids executable memfds, and there is no ${path}`, {
       cause,
@@ -82,7 +78,7 @@ function openOrExplain(path: string): number {
 
 /** Why the open file is not to be trusted. Asked of the descriptor that is run, so no other file can take its place. */
 function problemOf(fd: number, image: Uint8Array): string | undefined {
-  const { uid, mode } = fs().fstatSync(fd);
+  const { uid, mode } = descriptorStatus(fd);
   if (uid !== 0) {
     return "it does not belong to root";
   }
@@ -90,7 +86,7 @@ function problemOf(fd: number, image: Uint8Array): string | undefined {
     return "others than root can write to it";
   }
   const content = new Uint8Array(image.length + 1);
-  const length = fs().readSync(fd, content);
+  const length = checked(read(fd, content), "read", fd);
   const same = length === image.length && image.every((byte, i) => byte === content[i]);
   return same ? undefined : "it is not this version's agent";
 }

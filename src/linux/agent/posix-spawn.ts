@@ -1,7 +1,7 @@
 // Starts a program with chosen descriptors and clean signals: posix_spawn(3). It does not fork the engine (it is
 // clone(CLONE_VM | CLONE_VFORK) inside), so it is safe beside the engine's threads and takes no longer for a large heap.
 //
-// Engines ignore SIGPIPE, Bun also SIGXFSZ, and what is ignored or blocked is inherited across execve: a container's
+// Engines ignore SIGPIPE, ours SIGXFSZ too, and what is ignored or blocked is inherited across execve: a container's
 // program would run with it. So every signal is set to its default, and the mask is emptied.
 
 import { library, type Memory, memory, type NativeFunction } from "../libc.ts";

@@ -3,12 +3,12 @@
 // A process number may only be signalled while it is a child of ours that nobody has waited for: only then it cannot
 // have become another process's. wait4 with WNOHANG tells, because it fails for what is not our child.
 
+import { SIGKILL, signalName } from "../abi/signal.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { syscall } from "../libc.ts";
 import { close } from "./descriptors.ts";
 
 const WNOHANG = 1;
-const SIGKILL = 9;
 const POLLIN = 1;
 /** How long a process may take from closing its socket to its end before it is taken for one that lives on. */
 const END_MS = 1000;
@@ -37,13 +37,6 @@ export function endOf(pid: number): string {
 export function describeStatus(status: number): string {
   const signal = status & 0x7f;
   return signal === 0 ? `exited with ${(status >> 8) & 0xff}` : `was killed by ${signalName(signal)}`;
-}
-
-function signalName(signal: number): string {
-  const found = Object.entries(process.getBuiltinModule("node:os").constants.signals).find(
-    ([, number]) => number === signal,
-  );
-  return found?.[0] ?? `signal ${signal}`;
 }
 
 /** The socket closes a moment before the process can be waited for. */

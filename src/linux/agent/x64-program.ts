@@ -67,42 +67,6 @@ export function x64Program(socket: number): readonly Line[] {
     jl("die"),
     movImmediate(FRAME_REGISTER, MESSAGE + HEADER_SIZE),
 
-    ...x64Frames(),
-
-    "adopt:",
-    mov("rax", "rsi"),
-    test("rsi"),
-    jne("done"),
-    // Only here: the parent must go on with its own socket, and memory is copied at the clone, not shared.
-    store(field(FRAME.result), "rsi"),
-    store(SOCKET, "rdi"),
-    jmp("reply"),
-
-    "stop:",
-    store(header(HEADER.failed), FRAME_REGISTER),
-
-    "reply:",
-    movImmediate("rax", WRITE),
-    load("rdi", SOCKET),
-    movImmediate("rsi", MESSAGE),
-    load("rdx", header(HEADER.replyLength)),
-    syscall(),
-    cmp("rax", "rdx"),
-    je("receive"),
-
-    "die:",
-    movImmediate("rax", EXIT_GROUP),
-    movImmediate("rdi", 1),
-    syscall(),
-  ];
-}
-
-/**
- * Runs the frames from the current one on. Goes to "reply" when all ran, to "stop" at one that failed, to "adopt" for that.
- * The address of the frame register and of the arena must be set.
- */
-export function x64Frames(): readonly Line[] {
-  return [
     "frame:",
     cmpMemory(FRAME_REGISTER, header(HEADER.end)),
     jae("reply"),
@@ -149,6 +113,32 @@ export function x64Frames(): readonly Line[] {
     shl("rcx", Math.log2(FRAME_SIZE)),
     add(FRAME_REGISTER, "rcx"),
     jmp("advance"),
+
+    "adopt:",
+    mov("rax", "rsi"),
+    test("rsi"),
+    jne("done"),
+    // Only here: the parent must go on with its own socket, and memory is copied at the clone, not shared.
+    store(field(FRAME.result), "rsi"),
+    store(SOCKET, "rdi"),
+    jmp("reply"),
+
+    "stop:",
+    store(header(HEADER.failed), FRAME_REGISTER),
+
+    "reply:",
+    movImmediate("rax", WRITE),
+    load("rdi", SOCKET),
+    movImmediate("rsi", MESSAGE),
+    load("rdx", header(HEADER.replyLength)),
+    syscall(),
+    cmp("rax", "rdx"),
+    je("receive"),
+
+    "die:",
+    movImmediate("rax", EXIT_GROUP),
+    movImmediate("rdi", 1),
+    syscall(),
   ];
 }
 

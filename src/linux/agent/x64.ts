@@ -58,9 +58,6 @@ export const load = (dst: Register, src: Memory): Instruction =>
 /** memory = src. */
 export const store = (dst: Memory, src: Register): Instruction =>
   plain(memoryBytes(0x89, src, dst), `mov ${memoryText(dst)},${src}`);
-/** dst = the byte at base. */
-export const loadByte = (dst: Register, base: Register): Instruction =>
-  plain([rex(dst, base), 0x0f, 0xb6, modRm(1, number(dst), base), 0], `movzx ${dst},BYTE PTR [${base}+0x0]`);
 /** Compares a with memory. */
 export const cmpMemory = (a: Register, b: Memory): Instruction =>
   plain(memoryBytes(0x3b, a, b), `cmp ${a},${memoryText(b)}`);
@@ -87,24 +84,6 @@ export const bt = (src: Register, bit: number): Instruction =>
 
 /** The system call: number in rax, arguments in rdi rsi rdx r10 r8 r9, result in rax; rcx and r11 are lost. */
 export const syscall = (): Instruction => plain([0x0f, 0x05], "syscall");
-
-/** dst = the address of a label, wherever the program was loaded. */
-export function lea(dst: Register, label: string): Instruction {
-  const size = 7;
-  return {
-    size,
-    encode: (place, addressOf) => [
-      rex(dst, "rax"),
-      0x8d,
-      modRm(0, number(dst), "rbp"), // mode 0 with rbp: relative to the next instruction
-      ...word(addressOf(label) - (place + size)),
-    ],
-    text: (addressOf, place) => {
-      const target = addressOf(label);
-      return `lea ${dst},[rip+${hex(BigInt.asUintN(64, BigInt(target - (place + size))))}] # ${hex(target)}`;
-    },
-  };
-}
 
 /** Branches. */
 export const jmp = (label: string): Instruction => branch([0xe9], "jmp", label);

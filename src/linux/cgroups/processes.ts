@@ -4,7 +4,9 @@
 // whoever was born meanwhile; if they do not get fewer the subtree is frozen (which takes a millisecond, so not at first).
 // A frozen v1 process does not die before it is thawed.
 
+import { SIGKILL } from "../abi/signal.ts";
 import { list } from "../directories.ts";
+import { sendSignal } from "../local.ts";
 import { errnoOf } from "./error.ts";
 import { readFile, writeFile } from "./write.ts";
 
@@ -60,18 +62,9 @@ export function killV1(path: string, freezer: string | undefined): void {
     if (fresh.length === 0) break;
     if (round === FREEZE_AFTER && freezer !== undefined) writeFile(`${freezer}/freezer.state`, "FROZEN");
     for (const pid of fresh) {
-      kill(pid);
+      sendSignal(pid, SIGKILL);
       killed.add(pid);
     }
   }
   if (freezer !== undefined && isFrozen(freezer)) writeFile(`${freezer}/freezer.state`, "THAWED");
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    // It was faster: ESRCH.
-    if (errnoOf(error) !== "ESRCH") throw error;
-  }
 }

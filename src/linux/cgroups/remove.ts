@@ -3,6 +3,7 @@
 // millisecond, and nothing here sleeps for a fixed time.
 
 import { removeDirectory } from "../files.ts";
+import { sleep } from "../poll.ts";
 import { errnoOf, failed } from "./error.ts";
 import { children, processesBelow } from "./processes.ts";
 import { readFile } from "./write.ts";
@@ -56,8 +57,4 @@ function rmdir(path: string): string | undefined {
 function describe(pids: readonly number[]): string {
   if (pids.length === 0) return "";
   return ` with processes ${pids.map((pid) => `${pid} (${readFile(`/proc/${pid}/comm`) ?? "gone"})`).join(", ")}`;
-}
-
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

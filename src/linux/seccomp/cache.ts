@@ -8,15 +8,19 @@
 // A cache that cannot be read or written is no error. The directory is the runtime's own, as its state is.
 
 import type { Seccomp } from "../../spec/config.gen.ts";
-import { O_RDONLY } from "../abi/fcntl.ts";
+import { O_CREAT, O_EXCL, O_RDONLY } from "../abi/fcntl.ts";
+import { concatBytes } from "../bytes.ts";
+import { list, makeDirectories } from "../directories.ts";
 import { statusOf } from "../file-status.ts";
-import { close, open, readAll } from "../files.ts";
+import { OpenFile, readAll, rename, unlink, writeFile } from "../files.ts";
 import { type CompiledSeccomp, compileSeccomp, seccompFlags } from "./compile.ts";
 
 /** To be raised when the same profile is to give another filter. */
 const COMPILER = 1;
 /** More profiles than this in one boot are not engines' defaults: start again. */
 const MOST_FILES = 64;
+/** Bytes of the length. */
+const LENGTH = 4;
 const LIBRARY_PLACES = [
   `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`,
   "/usr/lib64",
@@ -30,7 +34,7 @@ const LIBRARY_PLACES = [
 export function cachedSeccomp(seccomp: Seccomp, directory: string): CompiledSeccomp {
   // The library refuses, or the listener is not supported: never cached.
   if (seccomp.listenerPath) return compileSeccomp(seccomp);
-  const key = Buffer.from(JSON.stringify([COMPILER, libraryIdentity(), seccomp], exactNumbers));
+  const key = new TextEncoder().encode(JSON.stringify([COMPILER, libraryIdentity(), seccomp], exactNumbers));
   const file = `${directory}/${nameOf(key)}`;
   const kept = read(file, key);
   if (kept !== undefined) return { filter: kept, flags: seccompFlags(seccomp) };
@@ -61,49 +65,37 @@ function nameOf(bytes: Uint8Array): string {
 }
 
 function read(file: string, key: Uint8Array): Uint8Array | undefined {
-  let content: Buffer;
+  let content: Uint8Array;
   try {
-    content = contentOf(file);
+    using opened = new OpenFile(file, O_RDONLY);
+    content = readAll(opened.fd);
   } catch {
     return undefined;
   }
-  const program = content.subarray(4 + key.length);
-  const isIt =
-    content.length > 4 && content.readUInt32LE(0) === key.length && content.subarray(4, 4 + key.length).equals(key);
-  return isIt && program.length > 0 && program.length % 8 === 0 ? program : undefined;
+  const program = content.subarray(LENGTH + key.length);
+  return begins(content, key) && program.length > 0 && program.length % 8 === 0 ? program : undefined;
 }
 
-function contentOf(file: string): Buffer {
-  const fd = open(file, O_RDONLY);
-  try {
-    const bytes = readAll(fd);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  } finally {
-    close(fd);
-  }
+function begins(content: Uint8Array, key: Uint8Array): boolean {
+  if (content.length < LENGTH + key.length) return false;
+  if (new DataView(content.buffer, content.byteOffset).getUint32(0, true) !== key.length) return false;
+  return key.every((byte, i) => content[LENGTH + i] === byte);
 }
 
 /** By a rename, so that nobody reads half a filter. */
 function write(directory: string, file: string, key: Uint8Array, program: Uint8Array): void {
-  const { mkdirSync, readdirSync, renameSync, writeFileSync } = fs();
-  const length = Buffer.alloc(4);
-  length.writeUInt32LE(key.length);
+  const length = new Uint8Array(Uint32Array.of(key.length).buffer);
   const temporary = `${file}.${process.pid}`;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    if (readdirSync(directory).length >= MOST_FILES) empty(directory);
-    writeFileSync(temporary, Buffer.concat([length, key, program]), { mode: 0o600, flag: "wx" });
-    renameSync(temporary, file);
+    makeDirectories(directory, 0o700);
+    if (list(directory).length >= MOST_FILES) empty(directory);
+    writeFile(temporary, concatBytes([length, key, program]), 0o600, O_CREAT | O_EXCL);
+    rename(temporary, file);
   } catch {
     // The next container compiles again. What was left half written is in nobody's way, and `empty` finds it.
   }
 }
 
 function empty(directory: string): void {
-  for (const name of fs().readdirSync(directory)) fs().unlinkSync(`${directory}/${name}`);
-}
-
-/** Only for what is compiled anew, which takes ten times as long as to load this. */
-function fs(): typeof import("node:fs") {
-  return process.getBuiltinModule("node:fs");
+  for (const { name } of list(directory)) unlink(`${directory}/${name}`);
 }

@@ -7,6 +7,7 @@
 //   flags not given: SPEC_ALLOW, without which every branch of an interpreter costs; given as [] none
 
 import type { Seccomp, SeccompArg, SeccompFlag, SeccompOperator, SeccompRule } from "../../spec/config.gen.ts";
+import { concatBytes } from "../bytes.ts";
 import { ConfigError } from "../errors.ts";
 import { actionValue, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD } from "./actions.ts";
 import { enosysProgram, type Largest } from "./enosys.ts";
@@ -63,7 +64,7 @@ export function compileSeccomp(seccomp: Seccomp): CompiledSeccomp {
   const program = filter.program();
   if (!isRefusal(defaultAction)) return { filter: program, flags };
   const newer = enosysProgram(largestNumbers(filter, architectures, numbers));
-  return { filter: Buffer.concat([newer, program]), flags };
+  return { filter: concatBytes([newer, program]), flags };
 }
 
 /** SECCOMP_FILTER_FLAG_* for the config's flags. Our oldest kernel knows all that mean something without a listener. */

@@ -143,7 +143,7 @@ function int(word: number): number {
 }
 
 function text(name: string): Uint8Array {
-  return Buffer.from(`${name}\0`);
+  return new TextEncoder().encode(`${name}\0`);
 }
 
 const MFD_CLOEXEC = 1;

@@ -27,6 +27,10 @@ export function netDeviceRules(config: Config, report: Report): void {
 /** What the kernel takes: dev_valid_name() in net/core/dev.c. */
 function isInterfaceName(name: string): boolean {
   return (
-    name !== "" && name !== "." && name !== ".." && Buffer.byteLength(name) <= NAME_BYTES && !/[/:\s\0]/.test(name)
+    name !== "" &&
+    name !== "." &&
+    name !== ".." &&
+    new TextEncoder().encode(name).length <= NAME_BYTES &&
+    !/[/:\s\0]/.test(name)
   );
 }

@@ -30,11 +30,20 @@ import { spawn } from "../../../src/linux/agent/posix-spawn.ts";
 import { describeStatus } from "../../../src/linux/agent/reap.ts";
 import { AGENT_SOCKET, MESSAGE_MAX } from "../../../src/linux/agent/wire.ts";
 import { syscall } from "../../../src/linux/libc.ts";
+import { EngineProgram } from "../../engine/program.ts";
 import { dataAddress, type Frame, frameAddress, message, readReply } from "./message.ts";
 
 const arch = hostArchitecture();
 const NODE = fileURLToPath(new URL("../../../node_modules/.bin/node", import.meta.url));
-const BUN = fileURLToPath(new URL(`../../../node_modules/@oven/bun-linux-${arch}/bin/bun`, import.meta.url));
+/** Runs a script on Node, or as a program of the engine that we ship: words to start it with, and what to dispose of then. */
+const ENGINES = {
+  "on Node": async (name: string) => ({ words: [NODE, script(name)], [Symbol.dispose]: () => {} }),
+  "in the built program": async (name: string) => {
+    const program = await EngineProgram.build(script(name));
+    return { words: [program.path], [Symbol.dispose]: () => program[Symbol.dispose]() };
+  },
+} as const;
+const engines = Object.entries(ENGINES);
 const SIGUSR1 = 10;
 const buffer = new Uint8Array(MESSAGE_MAX);
 
@@ -55,9 +64,10 @@ describe("A started agent", () => {
     }
   });
 
-  it("gets no descriptor that tsrun inherited without close-on-exec", () => {
+  it.each(engines)("gets no descriptor that tsrun inherited without close-on-exec, %s", async (_, prepare) => {
+    using prepared = await prepare("start-and-show.ts");
     const shell = 'exec 9</dev/null; exec "$@"';
-    const command = ["-c", shell, "sh", NODE, script("start-and-show.ts")];
+    const command = ["-c", shell, "sh", ...prepared.words];
     const { stdout, stderr } = spawnSync("sh", command, { encoding: "utf8" });
     expect(stderr).toBe("");
     expect(stdout).toBe("0 1 2 60");
@@ -193,11 +203,10 @@ describe("The end of an agent", () => {
     expect(describeStatus(result[0] ?? 0)).toBe("exited with 1");
   });
 
-  it.each([
-    ["Node", NODE],
-    ["Bun", BUN],
-  ])("comes when its tsrun is killed (%s)", async (_, engine) => {
-    const child = start(engine, [script("start-and-wait.ts")], { stdio: ["ignore", "pipe", "inherit"] });
+  it.each(engines)("comes when its tsrun is killed, %s", async (_, prepare) => {
+    using prepared = await prepare("start-and-wait.ts");
+    const [engine = "", ...words] = prepared.words;
+    const child = start(engine, words, { stdio: ["ignore", "pipe", "inherit"] });
     try {
       const pid = Number(await firstOutput(child.stdout));
       expect(readlinkSync(`/proc/${pid}/exe`)).toMatch(/memfd:tsrun-agent/);

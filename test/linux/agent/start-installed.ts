@@ -1,11 +1,13 @@
 // Run by agent.test.ts where memfds cannot be executed: starts an agent from each file named, and says what came of it.
 
-import { writeSync } from "node:fs";
+import { print } from "../../../src/lifecycle/output.ts";
 import { Agent } from "../../../src/linux/agent/agent.ts";
+import { asProgram } from "../../engine/as-program.ts";
 
-for (const installed of process.argv.slice(2)) {
-  writeSync(1, `${attempt(installed)}\n`);
-}
+asProgram(() => {
+  for (const installed of process.argv.slice(2)) print(`${attempt(installed)}\n`);
+  return 0;
+});
 
 function attempt(installed: string): string {
   try {

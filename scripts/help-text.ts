@@ -1,20 +1,34 @@
-// The command table as yargs knows it, for the help that people read. Loading yargs costs three times what a whole
-// `tsrun state` does, so nothing that a machine calls comes here.
-//
-// yargs is told all that it could otherwise find out by itself: nothing of the environment or the current directory may
-// change what a runtime does for root.
+// Makes help.gen.ts: the help that people read, from the command table, by yargs. The built program has the texts alone:
+// nothing of the environment or the current directory, of which yargs asks a lot, may change what a runtime does for root.
 
 import yargs, { type Argv, type Options } from "yargs";
-import { COMMANDS, type CommandEntry, type CommandName, GLOBAL_FLAGS } from "./command-table.ts";
-import { type Flag, type FlagTable, kebab } from "./flag.ts";
+import { COMMANDS, type CommandEntry, type CommandName, GLOBAL_FLAGS } from "../src/lifecycle/command-table.ts";
+import { type Flag, type FlagTable, kebab } from "../src/lifecycle/flag.ts";
 
 /** Columns of the help, whatever the terminal: it is read through pipes too. */
 const WIDTH = 110;
 
 const GROUP = "Options:";
 
+/** The text of help.gen.ts. */
+export async function helpSource(): Promise<string> {
+  const topics: [string, Argv][] = [["tsrun", tsrunArgv()]];
+  for (const name of Object.keys(COMMANDS)) topics.push([name, commandArgv(name as CommandName)]);
+  const entries = [];
+  for (const [topic, argv] of topics) entries.push(`  ${topic}: ${JSON.stringify(`${await argv.getHelp()}\n`)},`);
+  return [
+    "// Made by `npm run generate` from src/lifecycle/command-table.ts. Do not edit.",
+    "",
+    "/** The help of tsrun and of each command. */",
+    "export const HELP = {",
+    ...entries,
+    "} as const;",
+    "",
+  ].join("\n");
+}
+
 /** tsrun with its global options and all commands. */
-export function tsrunArgv(): Argv {
+function tsrunArgv(): Argv {
   const argv = bare()
     .usage("tsrun: run OCI containers\n\nUsage: tsrun [global options] <command> [options] [arguments]")
     .options(optionsOf(GLOBAL_FLAGS))
@@ -25,7 +39,7 @@ export function tsrunArgv(): Argv {
 }
 
 /** One command with its options. */
-export function commandArgv(name: CommandName): Argv {
+function commandArgv(name: CommandName): Argv {
   const { summary, args, flags }: CommandEntry = COMMANDS[name];
   const usage = args.usage === "" ? "" : ` ${args.usage}`;
   return bare().usage(`tsrun ${name}: ${summary}\n\nUsage: tsrun ${name} [options]${usage}`).options(optionsOf(flags));

@@ -1,0 +1,96 @@
+// The built program: QuickJS and src/engine/*.c linked into one executable, with all of tsrun already loaded in its heap.
+// src/engine/main.c says how that works; here it is put together.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+import type { Architecture } from "../src/linux/abi/syscalls.ts";
+import { debianPackage } from "./debian.ts";
+import { withSegment } from "./elf.ts";
+
+const repository = fileURLToPath(new URL("..", import.meta.url));
+const SOURCES = ["main.c", "heap.c", "functions.c"].map((name) => join(repository, "src/engine", name));
+
+/** Where the heap is: behind the program, within the lowest 2 GiB, which code reaches with 32 bits. */
+const HEAP = 0x1000_0000;
+
+const FLAGS = [
+  ...["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror"],
+  // The heap's image holds addresses of functions, which therefore must not move.
+  ...["-fno-pie", "-no-pie", `-Wl,--section-start=.heap=0x${HEAP.toString(16)}`],
+  ...["-D_GNU_SOURCE", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", "-Wl,-z,now,-z,relro,-z,noexecstack"],
+];
+
+/** Names of an architecture: Debian's, and the compiler's. */
+const NAMES = {
+  x64: { debian: "amd64", triplet: "x86_64-linux-gnu" },
+  arm64: { debian: "arm64", triplet: "aarch64-linux-gnu" },
+} as const;
+
+/** Where quickjs.h and libquickjs.a are. */
+interface Library {
+  readonly headers: string;
+  readonly archive: string;
+}
+
+/** What to make a program of. */
+export interface Ingredients {
+  /** The module that is loaded; it gives the global object a function `main`. */
+  readonly input: string;
+  /** Identifiers that stand for texts. */
+  readonly constants?: Readonly<Record<string, string>>;
+}
+
+/** The executable, made with files in the folder `scratch`. Error when a tool is missing or fails. */
+export async function buildProgram(arch: Architecture, of: Ingredients, scratch: string): Promise<Uint8Array> {
+  const program = join(scratch, "program");
+  const script = join(scratch, "tsrun.js");
+  const image = join(scratch, "image");
+  compile(arch, program);
+  writeFileSync(script, await bundle(of));
+  execFileSync(program, [script, image], { stdio: ["ignore", "ignore", "inherit"] });
+  return withSegment(readFileSync(program), HEAP, readFileSync(image));
+}
+
+/** The program without an image. */
+function compile(arch: Architecture, output: string): void {
+  const { headers, archive } = quickjs(arch);
+  const args = [...FLAGS, "-isystem", headers, ...SOURCES, archive, "-lm", "-ldl", "-lpthread", "-s", "-o", output];
+  execFileSync(process.env.CC ?? "gcc", args, { stdio: "inherit" });
+}
+
+/**
+ * Debian's library: of the machine when it has it (trixie and later), else of trixie, unpacked below .cache/. Elsewhere
+ * TSRUN_QUICKJS names a folder with quickjs.h and libquickjs.a of QuickJS 2025-04-26 or later.
+ */
+function quickjs(arch: Architecture): Library {
+  const own = process.env.TSRUN_QUICKJS;
+  if (own !== undefined) return { headers: own, archive: join(own, "libquickjs.a") };
+  const { debian, triplet } = NAMES[arch];
+  const below = (root: string) => ({
+    headers: join(root, "usr/include/quickjs"),
+    archive: join(root, "usr/lib", triplet, "quickjs/libquickjs.a"),
+  });
+  const installed = below("/");
+  if (existsSync(installed.headers) && existsSync(installed.archive)) return installed;
+  return below(debianPackage("libquickjs", { suite: "trixie", architecture: debian }));
+}
+
+/** The module and all that it imports as one script, without what the engine does not know. */
+async function bundle({ input, constants = {} }: Ingredients): Promise<string> {
+  const define = Object.fromEntries(Object.entries(constants).map(([name, value]) => [name, JSON.stringify(value)]));
+  const bundled = await rolldown({
+    input,
+    platform: "neutral",
+    tsconfig: false,
+    onLog: (_level, { message }) => {
+      throw new Error(`Cannot bundle: ${message}`);
+    },
+    transform: { target: "es2023", define: { ...define, "import.meta.url": "undefined" } },
+  });
+  const { output } = await bundled.generate({ format: "iife", codeSplitting: false });
+  await bundled.close();
+  return output[0].code;
+}

@@ -1,0 +1,216 @@
+// The functions that JavaScript gets, as properties of the global object `engine`; engine.ts says what they are.
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "functions.h"
+
+extern char **environ;
+
+static char **arguments;
+
+void functions_arguments(char **values) { arguments = values; }
+
+/// Refuses what a heap's image must not hold, while that is made: what the system says now it may not say at the next start.
+static bool started(JSContext *context) {
+  if (!arguments) JS_ThrowTypeError(context, "nothing may be asked of the system while the program is loaded");
+  return arguments;
+}
+
+/// The address of a typed array's bytes and their number. NULL with an exception pending when it is none.
+static uint8_t *bytes_of(JSContext *context, JSValueConst value, size_t *length) {
+  size_t offset, unit, whole;
+  JSValue buffer = JS_GetTypedArrayBuffer(context, value, &offset, length, &unit);
+  if (JS_IsException(buffer)) return NULL;
+  uint8_t *bytes = JS_GetArrayBuffer(context, &whole, buffer);
+  JS_FreeValue(context, buffer);
+  return bytes ? bytes + offset : NULL;
+}
+
+/// An argument as the 64 bits that the kernel or a C function gets: an integer, or the address of bytes.
+static bool word(JSContext *context, JSValueConst value, long *word) {
+  int tag = JS_VALUE_GET_NORM_TAG(value);
+  if (tag == JS_TAG_INT) {
+    *word = JS_VALUE_GET_INT(value);
+  } else if (JS_TAG_IS_FLOAT64(tag)) {
+    *word = (long)JS_VALUE_GET_FLOAT64(value);
+  } else if (JS_IsBigInt(context, value)) {
+    int64_t integer;
+    if (JS_ToBigInt64(context, &integer, value)) return false;
+    *word = integer;
+  } else {
+    size_t length;
+    *word = (long)bytes_of(context, value, &length);
+    return *word != 0;
+  }
+  return true;
+}
+
+#define WORDS 13
+
+static bool words(JSContext *context, int count, JSValueConst *values, long *out) {
+  if (count > WORDS) {
+    JS_ThrowRangeError(context, "more words than a function takes: %d", count);
+    return false;
+  }
+  for (int i = 0; i < count; i++) {
+    if (!word(context, values[i], &out[i])) return false;
+  }
+  return true;
+}
+
+/// syscall(nr, ...words): the result, or -errno. syscall(2).
+static JSValue host_syscall(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  long w[WORDS] = {0};
+  if (!started(context) || !words(context, count, values, w)) return JS_EXCEPTION;
+  long result = syscall(w[0], w[1], w[2], w[3], w[4], w[5], w[6]);
+  return JS_NewInt64(context, result == -1 ? -errno : result);
+}
+
+/// open(file): the handle of a shared library. dlopen(3).
+static JSValue host_open(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  const char *file = started(context) ? JS_ToCString(context, values[0]) : NULL;
+  if (!file) return JS_EXCEPTION;
+  void *handle = dlopen(file, RTLD_NOW);
+  JS_FreeCString(context, file);
+  return handle ? JS_NewInt64(context, (intptr_t)handle) : JS_ThrowReferenceError(context, "%s", dlerror());
+}
+
+/// symbol(handle, name): its address. dlsym(3).
+static JSValue host_symbol(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  long handle;
+  if (!word(context, values[0], &handle)) return JS_EXCEPTION;
+  const char *name = JS_ToCString(context, values[1]);
+  if (!name) return JS_EXCEPTION;
+  void *address = dlsym((void *)handle, name);
+  JS_FreeCString(context, name);
+  return address ? JS_NewInt64(context, (intptr_t)address) : JS_ThrowReferenceError(context, "%s", dlerror());
+}
+
+/// call(address, ...words): what the C function there returns.
+static JSValue host_call(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  long w[WORDS] = {0};
+  if (!words(context, count, values, w)) return JS_EXCEPTION;
+  typedef long function(long, long, long, long, long, long, long, long, long, long, long, long);
+  long result = ((function *)w[0])(w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9], w[10], w[11], w[12]);
+  return JS_NewInt64(context, result);
+}
+
+/// address(bytes): where they are, for as long as they can be reached.
+static JSValue host_address(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  size_t length;
+  uint8_t *bytes = bytes_of(context, values[0], &length);
+  return bytes ? JS_NewInt64(context, (intptr_t)bytes) : JS_EXCEPTION;
+}
+
+/// encode(string): an ArrayBuffer of UTF-8, with U+FFFD for lone surrogates, which QuickJS would encode as they are.
+static JSValue host_encode(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  size_t length;
+  const char *text = JS_ToCStringLen(context, &length, values[0]);
+  if (!text) return JS_EXCEPTION;
+  JSValue buffer = JS_NewArrayBufferCopy(context, (const uint8_t *)text, length);
+  JS_FreeCString(context, text);
+  if (JS_IsException(buffer)) return buffer;
+  uint8_t *bytes = JS_GetArrayBuffer(context, &length, buffer);
+  for (size_t i = 0; i + 2 < length; i++) {
+    if (bytes[i] == 0xed && bytes[i + 1] >= 0xa0) memcpy(&bytes[i], "\xef\xbf\xbd", 3);
+  }
+  return buffer;
+}
+
+/// The bytes of the UTF-8 sequence that begins here, 1 to 4; or, negative, of what cannot be one: the longest beginning of
+/// a sequence, at least 1 (Unicode 3.9, U+FFFD substitution of maximal subparts).
+static int sequence(const uint8_t *at, size_t left) {
+  uint8_t first = at[0];
+  if (first < 0x80) return 1;
+  int size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4) return -1;
+  uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+  uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+  for (int i = 1; i < size; i++) {
+    if ((size_t)i >= left || at[i] < low || at[i] > high) return -i;
+    low = 0x80;
+    high = 0xbf;
+  }
+  return size;
+}
+
+/// decode(bytes, fatal): the string. What is no UTF-8 becomes U+FFFD; with `fatal`, undefined is returned.
+static JSValue host_decode(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  size_t length;
+  const uint8_t *bytes = bytes_of(context, values[0], &length);
+  if (!bytes) return length == 0 ? JS_NewString(context, "") : JS_EXCEPTION;
+  size_t wrong = 0;
+  for (size_t i = 0; i < length;) {
+    int size = sequence(&bytes[i], length - i);
+    if (size < 0) wrong++;
+    i += size < 0 ? -size : size;
+  }
+  if (wrong == 0) return JS_NewStringLen(context, (const char *)bytes, length);
+  if (JS_ToBool(context, values[1])) return JS_UNDEFINED;
+  char *text = js_malloc(context, length + 2 * wrong);
+  if (!text) return JS_EXCEPTION;
+  size_t end = 0;
+  for (size_t i = 0; i < length;) {
+    int size = sequence(&bytes[i], length - i);
+    int taken = size < 0 ? -size : size;
+    memcpy(&text[end], size < 0 ? (const uint8_t *)"\xef\xbf\xbd" : &bytes[i], size < 0 ? 3 : size);
+    end += size < 0 ? 3 : size;
+    i += taken;
+  }
+  JSValue string = JS_NewStringLen(context, text, end);
+  js_free(context, text);
+  return string;
+}
+
+/// now(): milliseconds of CLOCK_MONOTONIC. clock_gettime(2).
+static JSValue host_now(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  if (!started(context)) return JS_EXCEPTION;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return JS_NewFloat64(context, now.tv_sec * 1e3 + now.tv_nsec / 1e6);
+}
+
+static JSValue strings(JSContext *context, char **list) {
+  JSValue array = JS_NewArray(context);
+  for (uint32_t i = 0; list[i]; i++) JS_SetPropertyUint32(context, array, i, JS_NewString(context, list[i]));
+  return array;
+}
+
+static JSValue host_arguments(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  return started(context) ? strings(context, arguments) : JS_EXCEPTION;
+}
+
+static JSValue host_environment(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  return started(context) ? strings(context, environ) : JS_EXCEPTION;
+}
+
+static const JSCFunctionListEntry FUNCTIONS[] = {
+    JS_CFUNC_DEF("syscall", 7, host_syscall),
+    JS_CFUNC_DEF("open", 1, host_open),
+    JS_CFUNC_DEF("symbol", 2, host_symbol),
+    JS_CFUNC_DEF("call", 1, host_call),
+    JS_CFUNC_DEF("address", 1, host_address),
+    JS_CFUNC_DEF("encode", 1, host_encode),
+    JS_CFUNC_DEF("decode", 2, host_decode),
+    JS_CFUNC_DEF("now", 0, host_now),
+    JS_CFUNC_DEF("arguments", 0, host_arguments),
+    JS_CFUNC_DEF("environment", 0, host_environment),
+#if defined(__aarch64__)
+    JS_PROP_STRING_DEF("arch", "arm64", 0),
+#else
+    JS_PROP_STRING_DEF("arch", "x64", 0),
+#endif
+};
+
+void functions_define(JSContext *context) {
+  JSValue global = JS_GetGlobalObject(context);
+  JSValue engine = JS_NewObject(context);
+  JS_SetPropertyFunctionList(context, engine, FUNCTIONS, sizeof FUNCTIONS / sizeof *FUNCTIONS);
+  JS_SetPropertyStr(context, global, "engine", engine);
+  JS_FreeValue(context, global);
+}

@@ -1,0 +1,142 @@
+// The heap, see heap.h: blocks in lists by size, cut off the end of what is mapped. Nothing is ever given back to the kernel:
+// a command lives for milliseconds, and `run`, which waits, keeps to the size it reached.
+
+#include "heap.h"
+
+#include <dlfcn.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define HEAP ((uintptr_t)&start)
+#define BLOCK_MAX ((size_t)1 << 30)
+#define GROWTH ((size_t)1 << 20)
+#define PAGE ((size_t)4096)
+#define HEAD sizeof(size_t) // a block's whole size stands before it
+#define UNIT 16
+#define SMALL 1024 // up to here a list for each multiple of UNIT; from there on four for each power of two
+#define LISTS (SMALL / UNIT + 4 * 32)
+
+// The linker puts it where the heap shall be, and makes a segment of it; the build replaces that segment's contents.
+__attribute__((section(".heap"), aligned(PAGE), used)) static union {
+  struct {
+    uintptr_t next;   // of what was never used; HEAD less than a multiple of UNIT, which blocks begin at behind their size
+    uintptr_t mapped; // the end of what can be used
+    void *lists[LISTS];
+    JSContext *context;
+  };
+  char page[PAGE];
+} start;
+
+/// The list for blocks of a size, and in *size the size that all of its blocks have.
+static unsigned list_of(size_t *size) {
+  size_t whole = (*size + UNIT - 1) & ~(size_t)(UNIT - 1);
+  if (whole <= SMALL) {
+    *size = whole;
+    return whole / UNIT - 1;
+  }
+  unsigned power = 63 - __builtin_clzl(whole - 1); // 2^power < whole <= 2^(power+1)
+  size_t quarter = (size_t)1 << (power - 2);
+  size_t step = (whole - ((size_t)1 << power) + quarter - 1) / quarter; // 1 to 4
+  *size = ((size_t)1 << power) + step * quarter;
+  return SMALL / UNIT + 4 * (power - 10) + step - 1;
+}
+
+/// Makes room for `size` bytes at start.next. The build's heap must be in one piece; later ones may be anywhere.
+static bool grow(size_t size) {
+  bool building = start.context == NULL;
+  size = (size + GROWTH - 1) & ~(GROWTH - 1);
+  void *wanted = building ? (void *)start.mapped : NULL;
+  int fixed = building ? MAP_FIXED_NOREPLACE : 0;
+  void *got = mmap(wanted, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
+  if (got == MAP_FAILED) return false;
+  if (!building) start.next = (uintptr_t)got + UNIT - HEAD;
+  start.mapped = (uintptr_t)got + size;
+  return true;
+}
+
+static size_t usable(const void *block) { return block ? ((size_t *)block)[-1] - HEAD : 0; }
+
+static void *allocate(JSMallocState *state, size_t size) {
+  if (size == 0 || size > BLOCK_MAX) return NULL;
+  size += HEAD;
+  unsigned list = list_of(&size);
+  void *block = start.lists[list];
+  if (block) {
+    start.lists[list] = *(void **)block;
+  } else {
+    if (start.next + size > start.mapped && !grow(size + UNIT)) return NULL;
+    *(size_t *)start.next = size;
+    block = (void *)(start.next + HEAD);
+    start.next += size;
+  }
+  state->malloc_count++;
+  state->malloc_size += size;
+  return block;
+}
+
+static void release(JSMallocState *state, void *block) {
+  if (!block) return;
+  size_t size = ((size_t *)block)[-1];
+  state->malloc_count--;
+  state->malloc_size -= size;
+  unsigned list = list_of(&size);
+  *(void **)block = start.lists[list];
+  start.lists[list] = block;
+}
+
+static void *resize(JSMallocState *state, void *block, size_t size) {
+  if (!block) return allocate(state, size);
+  if (size == 0) {
+    release(state, block);
+    return NULL;
+  }
+  size_t had = usable(block);
+  if (size <= had) return block;
+  void *larger = allocate(state, size);
+  if (!larger) return NULL;
+  memcpy(larger, block, had);
+  release(state, block);
+  return larger;
+}
+
+const JSMallocFunctions HEAP_FUNCTIONS = {allocate, release, resize, usable};
+
+JSContext *heap_context(void) { return start.context; }
+
+void heap_begin(void) {
+  start.next = HEAP + sizeof start + UNIT - HEAD;
+  start.mapped = HEAP + sizeof start;
+}
+
+/// Where this program begins; what is not in it is in a shared library.
+static void *own_base(void) {
+  Dl_info own;
+  return dladdr((void *)heap_begin, &own) ? own.dli_fbase : NULL;
+}
+
+/// Tells whether a word of the heap is an address in a shared library, which stands elsewhere at the next start.
+static bool points_out(size_t size) {
+  void *own = own_base();
+  Dl_info found;
+  for (uintptr_t at = HEAP; at < HEAP + size; at += sizeof(void *)) {
+    if (dladdr(*(void **)at, &found) && found.dli_fbase != own) {
+      fprintf(stderr, "the image would point to %s of %s\n", found.dli_sname ? found.dli_sname : "?", found.dli_fname);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool heap_write_image(JSContext *context, const char *file) {
+  size_t size = (start.next - HEAP + PAGE - 1) & ~(PAGE - 1);
+  if (points_out(size)) return false;
+  start.context = context;
+  start.mapped = HEAP + size;
+  FILE *image = fopen(file, "we");
+  bool written = image && fwrite((void *)HEAP, 1, size, image) == size;
+  if (image && fclose(image)) written = false;
+  if (!written) perror(file);
+  return written;
+}

@@ -1,0 +1,19 @@
+// A heap at a fixed address, whose contents the build keeps: main.c says why.
+
+#pragma once
+
+#include <stdbool.h>
+
+#include "quickjs.h"
+
+/// What JS_NewRuntime2 is to allocate with.
+extern const JSMallocFunctions HEAP_FUNCTIONS;
+
+/// The context that the program was built with; NULL while it is being built.
+JSContext *heap_context(void);
+
+/// Sets up an empty heap, for the build.
+void heap_begin(void);
+
+/// Writes the heap to a file, for the build to put into the executable. Tells on stderr why when it cannot.
+bool heap_write_image(JSContext *context, const char *file);
