@@ -12,11 +12,18 @@
 #define HEAP ((uintptr_t)&start)
 #define BLOCK_MAX ((size_t)1 << 30)
 #define GROWTH ((size_t)1 << 20)
-#define PAGE ((size_t)4096)
+#define BUILD_MAX ((size_t)64 << 20)
 #define HEAD sizeof(size_t) // a block's whole size stands before it
 #define UNIT 16
 #define SMALL 1024 // up to here a list for each multiple of UNIT; from there on four for each power of two
 #define LISTS (SMALL / UNIT + 4 * 32)
+
+// The largest page that kernels are set up with.
+#if defined(__aarch64__)
+#define PAGE ((size_t)0x10000)
+#else
+#define PAGE ((size_t)0x1000)
+#endif
 
 // The linker puts it where the heap shall be, and makes a segment of it; the build replaces that segment's contents.
 __attribute__((section(".heap"), aligned(PAGE), used)) static union {
@@ -43,15 +50,13 @@ static unsigned list_of(size_t *size) {
   return SMALL / UNIT + 4 * (power - 10) + step - 1;
 }
 
-/// Makes room for `size` bytes at start.next. The build's heap must be in one piece; later ones may be anywhere.
+/// Makes room for `size` bytes at start.next, anywhere; but the build's heap must be in one piece, and has all it may get.
 static bool grow(size_t size) {
-  bool building = start.context == NULL;
+  if (!start.context) return false;
   size = (size + GROWTH - 1) & ~(GROWTH - 1);
-  void *wanted = building ? (void *)start.mapped : NULL;
-  int fixed = building ? MAP_FIXED_NOREPLACE : 0;
-  void *got = mmap(wanted, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | fixed, -1, 0);
+  void *got = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (got == MAP_FAILED) return false;
-  if (!building) start.next = (uintptr_t)got + UNIT - HEAD;
+  start.next = (uintptr_t)got + UNIT - HEAD;
   start.mapped = (uintptr_t)got + size;
   return true;
 }
@@ -105,9 +110,12 @@ const JSMallocFunctions HEAP_FUNCTIONS = {allocate, release, resize, usable};
 
 JSContext *heap_context(void) { return start.context; }
 
-void heap_begin(void) {
+bool heap_begin(void) {
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  void *got = mmap(&start + 1, BUILD_MAX, PROT_READ | PROT_WRITE, flags, -1, 0);
   start.next = HEAP + sizeof start + UNIT - HEAD;
-  start.mapped = HEAP + sizeof start;
+  start.mapped = HEAP + sizeof start + BUILD_MAX;
+  return got == &start + 1;
 }
 
 /// Where this program begins; what is not in it is in a shared library.

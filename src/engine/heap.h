@@ -12,8 +12,9 @@ extern const JSMallocFunctions HEAP_FUNCTIONS;
 /// The context that the program was built with; NULL while it is being built.
 JSContext *heap_context(void);
 
-/// Sets up an empty heap, for the build.
-void heap_begin(void);
+/// Sets up an empty heap, for the build; false when something is in its place. Must be called before the C library is asked
+/// for memory, which begins right behind the program too where the kernel, or an emulator, does not place it at random.
+bool heap_begin(void);
 
 /// Writes the heap to a file, for the build to put into the executable. Tells on stderr why when it cannot.
 bool heap_write_image(JSContext *context, const char *file);

@@ -78,7 +78,6 @@ static uint8_t *compile(const char *script, size_t length, size_t *size) {
 
 /// Loads the script into the heap and runs it; the function `main` that it makes is for run(). NULL when that fails.
 static JSContext *load(const uint8_t *compiled, size_t size) {
-  heap_begin();
   JSRuntime *runtime = JS_NewRuntime2(&HEAP_FUNCTIONS, NULL);
   JSContext *context = runtime ? JS_NewContext(runtime) : NULL;
   uint8_t *code = context ? js_malloc(context, size) : NULL; // for good: functions run where they lie in it
@@ -96,6 +95,7 @@ static JSContext *load(const uint8_t *compiled, size_t size) {
 }
 
 static int make_image(const char *script, const char *image) {
+  if (!heap_begin()) return fprintf(stderr, "the heap's place is taken\n"), 1;
   size_t length, size;
   const char *text = contents(script, &length);
   if (!text) return perror(script), 1;
