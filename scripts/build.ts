@@ -2,7 +2,8 @@
 // cannot keep its agent in memory.
 //
 // How the program is made is engine.ts's. Nothing is done when dist/ is newer than all that it is made from; `--force`
-// builds in any case.
+// builds in any case. `--arch=arm64` (or x64) makes the same for another architecture in dist/arm64/, on Debian with
+// gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user-static. `--to=FOLDER` is for another place than dist/.
 
 import { execFileSync } from "node:child_process";
 import {
@@ -17,12 +18,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { hostArchitecture } from "../src/linux/abi/syscalls.ts";
+import { parseArgs } from "node:util";
+import { type Architecture, hostArchitecture } from "../src/linux/abi/syscalls.ts";
 import { agentImage } from "../src/linux/agent/image.ts";
 import { AGENT_SOCKET } from "../src/linux/agent/wire.ts";
-import { buildProgram } from "./engine.ts";
+import { architectureOf, buildProgram } from "./engine.ts";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 const at = (...parts: string[]) => join(repository, ...parts);
@@ -32,25 +34,37 @@ const SOURCES = ["bin", "src", "package-lock.json", "package.json", "scripts"];
 await main();
 
 async function main(): Promise<void> {
-  const outputs = [at("dist/tsrun"), at("dist/tsrun-agent")];
-  const forced = process.argv.includes("--force");
-  if (!forced && newest(SOURCES.map((path) => at(path))) < oldest(outputs)) return;
+  const { arch, folder, force } = options();
+  const program = join(folder, "tsrun");
+  const agent = join(folder, "tsrun-agent");
+  if (!force && newest(SOURCES.map((path) => at(path))) < oldest([program, agent])) return;
   const started = performance.now();
-  mkdirSync(at("dist"), { recursive: true });
-  await compile(at("dist/tsrun"));
-  installAgent(at("dist/tsrun-agent"));
-  const megabytes = (statSync(at("dist/tsrun")).size / 1e6).toFixed(1);
-  console.log(`dist/tsrun: ${megabytes} MB in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  mkdirSync(folder, { recursive: true });
+  await compile(arch, program);
+  installAgent(arch, agent);
+  const megabytes = (statSync(program).size / 1e6).toFixed(1);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`${relative(repository, program)}: ${megabytes} MB in ${seconds} s`);
 }
 
-async function compile(output: string): Promise<void> {
+/** What the command line asks for. The files have their names in any folder: tsrun looks for the agent beside itself. */
+function options(): { readonly arch: Architecture; readonly folder: string; readonly force: boolean } {
+  const { values } = parseArgs({
+    options: { arch: { type: "string" }, to: { type: "string" }, force: { type: "boolean", default: false } },
+  });
+  const arch = architectureOf(values.arch ?? hostArchitecture());
+  const folder = values.to ?? at("dist", arch === hostArchitecture() ? "" : arch);
+  return { arch, folder, force: values.force };
+}
+
+async function compile(arch: Architecture, output: string): Promise<void> {
   const temporary = `${output}.${process.pid}`;
   const { version } = JSON.parse(readFileSync(at("package.json"), "utf8")) as { version: string };
   const constants = { TSRUN_VERSION: version, TSRUN_COMMIT: commit() };
   const scratch = mkdtempSync(join(tmpdir(), "tsrun-build-"));
   try {
     const input = at("bin/image.ts");
-    const program = await buildProgram(hostArchitecture(), { input, constants }, scratch);
+    const program = await buildProgram(arch, { input, constants }, scratch);
     writeFileSync(temporary, program, { mode: 0o755 });
     renameSync(temporary, output); // a running dist/tsrun keeps its file
   } finally {
@@ -60,9 +74,9 @@ async function compile(output: string): Promise<void> {
 }
 
 /** The agent as a file, for hosts that forbid executable memfds (vm.memfd_noexec=2). */
-function installAgent(output: string): void {
+function installAgent(arch: Architecture, output: string): void {
   const temporary = `${output}.${process.pid}`;
-  writeFileSync(temporary, agentImage(hostArchitecture(), AGENT_SOCKET), { mode: 0o555 });
+  writeFileSync(temporary, agentImage(arch, AGENT_SOCKET), { mode: 0o555 });
   renameSync(temporary, output);
 }
 

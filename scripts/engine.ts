@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-import type { Architecture } from "../src/linux/abi/syscalls.ts";
+import { type Architecture, hostArchitecture } from "../src/linux/abi/syscalls.ts";
 import { debianPackage } from "./debian.ts";
 import { withSegment } from "./elf.ts";
 
@@ -23,11 +23,18 @@ const FLAGS = [
   ...["-D_GNU_SOURCE", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", "-Wl,-z,now,-z,relro,-z,noexecstack"],
 ];
 
-/** Names of an architecture: Debian's, and the compiler's. */
+/** Names of an architecture: Debian's, and the compiler's and emulator's. */
 const NAMES = {
-  x64: { debian: "amd64", triplet: "x86_64-linux-gnu" },
-  arm64: { debian: "arm64", triplet: "aarch64-linux-gnu" },
+  x64: { debian: "amd64", machine: "x86_64" },
+  arm64: { debian: "arm64", machine: "aarch64" },
 } as const;
+
+/** What makes and runs programs of an architecture. */
+interface Tools {
+  readonly compiler: string;
+  /** The words in front of a program that run it: none, or a qemu, -L, and the folder with the C library. */
+  readonly emulator: readonly string[];
+}
 
 /** Where quickjs.h and libquickjs.a are. */
 interface Library {
@@ -50,28 +57,45 @@ export async function buildProgram(arch: Architecture, of: Ingredients, scratch:
   const image = join(scratch, "image");
   compile(arch, program);
   writeFileSync(script, await bundle(of));
-  execFileSync(program, [script, image], { stdio: ["ignore", "ignore", "inherit"] });
+  const [runner = program, ...words] = [...toolsFor(arch).emulator, program, script, image];
+  execFileSync(runner, words, { stdio: ["ignore", "ignore", "inherit"] });
   return withSegment(readFileSync(program), HEAP, readFileSync(image));
+}
+
+/** Node's name of an architecture that programs can be built for. Error for any other text. */
+export function architectureOf(text: string): Architecture {
+  if (Object.hasOwn(NAMES, text)) return text as Architecture;
+  throw new Error(`Cannot build for ${text}: tsrun knows ${Object.keys(NAMES).join(" and ")}`);
+}
+
+/** The tools for this machine's architecture, and Debian's cross tools for another one. */
+export function toolsFor(arch: Architecture): Tools {
+  if (arch === hostArchitecture()) return { compiler: process.env.CC ?? "gcc", emulator: [] };
+  const { machine } = NAMES[arch];
+  return {
+    compiler: `/usr/bin/${machine}-linux-gnu-gcc`,
+    emulator: [`/usr/bin/qemu-${machine}-static`, "-L", `/usr/${machine}-linux-gnu`],
+  };
 }
 
 /** The program without an image. */
 function compile(arch: Architecture, output: string): void {
   const { headers, archive } = quickjs(arch);
   const args = [...FLAGS, "-isystem", headers, ...SOURCES, archive, "-lm", "-ldl", "-lpthread", "-s", "-o", output];
-  execFileSync(process.env.CC ?? "gcc", args, { stdio: "inherit" });
+  execFileSync(toolsFor(arch).compiler, args, { stdio: "inherit" });
 }
 
 /**
  * Debian's library: of the machine when it has it (trixie and later), else of trixie, unpacked below .cache/. Elsewhere
- * TSRUN_QUICKJS names a folder with quickjs.h and libquickjs.a of QuickJS 2025-04-26 or later.
+ * TSRUN_QUICKJS names a folder with quickjs.h and libquickjs.a of QuickJS 2025-04-26 or later, for the machine's architecture.
  */
 function quickjs(arch: Architecture): Library {
   const own = process.env.TSRUN_QUICKJS;
-  if (own !== undefined) return { headers: own, archive: join(own, "libquickjs.a") };
-  const { debian, triplet } = NAMES[arch];
+  if (own !== undefined && arch === hostArchitecture()) return { headers: own, archive: join(own, "libquickjs.a") };
+  const { debian, machine } = NAMES[arch];
   const below = (root: string) => ({
     headers: join(root, "usr/include/quickjs"),
-    archive: join(root, "usr/lib", triplet, "quickjs/libquickjs.a"),
+    archive: join(root, `usr/lib/${machine}-linux-gnu/quickjs/libquickjs.a`),
   });
   const installed = below("/");
   if (existsSync(installed.headers) && existsSync(installed.archive)) return installed;

@@ -15,6 +15,8 @@ const PROGRAMS = {
   "busybox-static": "busybox",
   binutils: "objdump",
   "binutils-aarch64-linux-gnu": "aarch64-linux-gnu-objdump",
+  "gcc-aarch64-linux-gnu": "aarch64-linux-gnu-gcc",
+  "libc6-dev-arm64-cross": "/usr/aarch64-linux-gnu/include/stdio.h",
   "qemu-user-static": "qemu-aarch64-static",
   hyperfine: "hyperfine",
   strace: "strace",

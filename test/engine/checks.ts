@@ -35,10 +35,10 @@ asProgram(() => {
   return 0;
 });
 
-/** Makes and drops a gigabyte in pieces of many sizes. What is left must be what was put there. */
-function churn(): unknown {
+/** Makes and drops pieces of many sizes, two of them a megabyte. What is left must be what was put there. */
+function churn(pieces: number): unknown {
   const kept: Uint8Array[] = [];
-  for (let i = 1; i <= 2000; i++) {
+  for (let i = 1; i <= pieces; i++) {
     const bytes = new Uint8Array((i * 7919) % 1_000_000).fill(i % 251);
     if (i % 100 === 0) kept.push(bytes);
   }
