@@ -31,8 +31,39 @@ static uint8_t *bytes_of(JSContext *context, JSValueConst value, size_t *length)
   return bytes ? bytes + offset : NULL;
 }
 
-/// An argument as the 64 bits that the kernel or a C function gets: an integer, or the address of bytes.
-static bool word(JSContext *context, JSValueConst value, long *word) {
+/// U+FFFD for lone surrogates, which QuickJS encodes as they are: both have three bytes.
+static void replace_surrogates(uint8_t *bytes, size_t length) {
+  for (size_t i = 0; i + 2 < length; i++) {
+    if (bytes[i] == 0xed && bytes[i + 1] >= 0xa0) memcpy(&bytes[i], "\xef\xbf\xbd", 3);
+  }
+}
+
+#define WORDS 13
+
+/// Strings that words point to, until they are given back.
+struct strings {
+  int count;
+  const char *held[WORDS];
+};
+
+static void give_back(JSContext *context, struct strings *strings) {
+  while (strings->count > 0) JS_FreeCString(context, strings->held[--strings->count]);
+}
+
+/// The address of a string with a NUL behind it, and none in it: that would cut it short.
+static const char *c_string(JSContext *context, JSValueConst value, struct strings *strings) {
+  size_t length;
+  const char *text = JS_ToCStringLen(context, &length, value);
+  if (!text) return NULL;
+  strings->held[strings->count++] = text;
+  if (strlen(text) != length) return JS_ThrowRangeError(context, "a NUL byte would cut it short: %s", text), NULL;
+  replace_surrogates((uint8_t *)text, length);
+  return text;
+}
+
+/// An argument as the 64 bits that the kernel or a C function gets: an integer, or the address of bytes or of a string. Of
+/// no bytes it is NULL.
+static bool word(JSContext *context, JSValueConst value, long *word, struct strings *strings) {
   int tag = JS_VALUE_GET_NORM_TAG(value);
   if (tag == JS_TAG_INT) {
     *word = JS_VALUE_GET_INT(value);
@@ -42,23 +73,27 @@ static bool word(JSContext *context, JSValueConst value, long *word) {
     int64_t integer;
     if (JS_ToBigInt64(context, &integer, value)) return false;
     *word = integer;
+  } else if (JS_IsString(value)) {
+    *word = (long)c_string(context, value, strings);
+    return *word != 0;
   } else {
     size_t length;
     *word = (long)bytes_of(context, value, &length);
-    return *word != 0;
+    return *word != 0 || length == 0;
   }
   return true;
 }
 
-#define WORDS 13
-
-static bool words(JSContext *context, int count, JSValueConst *values, long *out) {
+/// All arguments. False, and no string is held, when one of them is none.
+static bool words(JSContext *context, int count, JSValueConst *values, long *out, struct strings *strings) {
   if (count > WORDS) {
     JS_ThrowRangeError(context, "more words than a function takes: %d", count);
     return false;
   }
   for (int i = 0; i < count; i++) {
-    if (!word(context, values[i], &out[i])) return false;
+    if (word(context, values[i], &out[i], strings)) continue;
+    give_back(context, strings);
+    return false;
   }
   return true;
 }
@@ -66,9 +101,12 @@ static bool words(JSContext *context, int count, JSValueConst *values, long *out
 /// syscall(nr, ...words): the result, or -errno. syscall(2).
 static JSValue host_syscall(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
   long w[WORDS] = {0};
-  if (!started(context) || !words(context, count, values, w)) return JS_EXCEPTION;
+  struct strings strings = {0};
+  if (!started(context) || !words(context, count, values, w, &strings)) return JS_EXCEPTION;
   long result = syscall(w[0], w[1], w[2], w[3], w[4], w[5], w[6]);
-  return JS_NewInt64(context, result == -1 ? -errno : result);
+  if (result == -1) result = -errno;
+  give_back(context, &strings);
+  return JS_NewInt64(context, result);
 }
 
 /// open(file): the handle of a shared library. dlopen(3).
@@ -82,8 +120,8 @@ static JSValue host_open(JSContext *context, JSValueConst this, int count, JSVal
 
 /// symbol(handle, name): its address. dlsym(3).
 static JSValue host_symbol(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
-  long handle;
-  if (!word(context, values[0], &handle)) return JS_EXCEPTION;
+  int64_t handle;
+  if (JS_ToInt64(context, &handle, values[0])) return JS_EXCEPTION;
   const char *name = JS_ToCString(context, values[1]);
   if (!name) return JS_EXCEPTION;
   void *address = dlsym((void *)handle, name);
@@ -94,9 +132,11 @@ static JSValue host_symbol(JSContext *context, JSValueConst this, int count, JSV
 /// call(address, ...words): what the C function there returns.
 static JSValue host_call(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
   long w[WORDS] = {0};
-  if (!words(context, count, values, w)) return JS_EXCEPTION;
+  struct strings strings = {0};
+  if (!words(context, count, values, w, &strings)) return JS_EXCEPTION;
   typedef long function(long, long, long, long, long, long, long, long, long, long, long, long);
   long result = ((function *)w[0])(w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9], w[10], w[11], w[12]);
+  give_back(context, &strings);
   return JS_NewInt64(context, result);
 }
 
@@ -107,7 +147,7 @@ static JSValue host_address(JSContext *context, JSValueConst this, int count, JS
   return bytes ? JS_NewInt64(context, (intptr_t)bytes) : JS_EXCEPTION;
 }
 
-/// encode(string): an ArrayBuffer of UTF-8, with U+FFFD for lone surrogates, which QuickJS would encode as they are.
+/// encode(string): an ArrayBuffer of UTF-8.
 static JSValue host_encode(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
   size_t length;
   const char *text = JS_ToCStringLen(context, &length, values[0]);
@@ -115,11 +155,24 @@ static JSValue host_encode(JSContext *context, JSValueConst this, int count, JSV
   JSValue buffer = JS_NewArrayBufferCopy(context, (const uint8_t *)text, length);
   JS_FreeCString(context, text);
   if (JS_IsException(buffer)) return buffer;
-  uint8_t *bytes = JS_GetArrayBuffer(context, &length, buffer);
-  for (size_t i = 0; i + 2 < length; i++) {
-    if (bytes[i] == 0xed && bytes[i + 1] >= 0xa0) memcpy(&bytes[i], "\xef\xbf\xbd", 3);
-  }
+  replace_surrogates(JS_GetArrayBuffer(context, &length, buffer), length);
   return buffer;
+}
+
+/// encodeInto(string, bytes, offset): UTF-8 there, if all of it fits. How many bytes it has.
+static JSValue host_encode_into(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  size_t length, room;
+  uint32_t offset;
+  uint8_t *bytes = bytes_of(context, values[1], &room);
+  if (!bytes || JS_ToUint32(context, &offset, values[2])) return JS_EXCEPTION;
+  const char *text = JS_ToCStringLen(context, &length, values[0]);
+  if (!text) return JS_EXCEPTION;
+  if (offset <= room && length <= room - offset) {
+    memcpy(&bytes[offset], text, length);
+    replace_surrogates(&bytes[offset], length);
+  }
+  JS_FreeCString(context, text);
+  return JS_NewInt64(context, length);
 }
 
 /// The bytes of the UTF-8 sequence that begins here, 1 to 4; or, negative, of what cannot be one: the longest beginning of
@@ -196,6 +249,7 @@ static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("call", 1, host_call),
     JS_CFUNC_DEF("address", 1, host_address),
     JS_CFUNC_DEF("encode", 1, host_encode),
+    JS_CFUNC_DEF("encodeInto", 3, host_encode_into),
     JS_CFUNC_DEF("decode", 2, host_decode),
     JS_CFUNC_DEF("now", 0, host_now),
     JS_CFUNC_DEF("arguments", 0, host_arguments),

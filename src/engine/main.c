@@ -28,7 +28,7 @@
 #include "quickjs.h"
 
 #define SCRIPT_MAX ((size_t)8 << 20)
-#define STACK ((size_t)512 << 10) // deeper recursion throws
+#define STACK ((size_t)4 << 20) // deeper recursion throws
 
 /// Tells of an exception that nothing caught: an error in tsrun, or no memory.
 static int fail(JSContext *context) {

@@ -9,8 +9,8 @@ import { AT_FDCWD, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
 import { MOUNT_ATTR_RDONLY } from "./abi/mount.ts";
 import { attach } from "./attach.ts";
 import { cloneTree, close, fsconfigCreate, fsconfigString, fsmount, fsopen, mountSetattr, syscall } from "./calls.ts";
-import { componentsOf } from "./in-root.ts";
 import type { MountOptions } from "./mount-options.ts";
+import { namesIn } from "./paths.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
 /** A hierarchy: its name as in /proc/PID/cgroup ("" for version 2) and the container's directory in it, on the host. */
@@ -57,7 +57,7 @@ function planTmpfs(to: RootBuilder, destination: string, options: MountOptions):
 }
 
 function planLink(to: RootBuilder, destination: string, controller: string, name: string): void {
-  const directory = to.inRoot.open(to.plan, componentsOf(destination).join("/"), O_PATH | O_DIRECTORY);
+  const directory = to.inRoot.open(to.plan, namesIn(destination).join("/"), O_PATH | O_DIRECTORY);
   to.plan.tolerate("EEXIST", syscall("symlinkat", name, directory, controller));
   to.plan.add(close(directory));
 }

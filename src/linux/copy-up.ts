@@ -17,7 +17,7 @@ import {
 import { close, openat } from "./calls.ts";
 import { list, makeDirectory } from "./directories.ts";
 import { type FileStatus, linkStatusOf } from "./file-status.ts";
-import { chmod, close as closeOurs, fileCall, OpenFile, pathBytes, readLink, symlink } from "./files.ts";
+import { chmod, close as closeOurs, fileCall, OpenFile, readLink, symlink } from "./files.ts";
 import type { Result } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
@@ -74,10 +74,10 @@ function copyFile(source: string, target: string): void {
 }
 
 function copyAttributes(target: string, { kind, mode, uid, gid, accessed, modified }: FileStatus): void {
-  fileCall("fchownat", target, AT_FDCWD, pathBytes(target), uid, gid, AT_SYMLINK_NOFOLLOW);
+  fileCall("fchownat", target, AT_FDCWD, target, uid, gid, AT_SYMLINK_NOFOLLOW);
   if (kind === "link") return;
   chmod(target, mode);
-  fileCall("utimensat", target, AT_FDCWD, pathBytes(target), timespecs(accessed, modified), 0);
+  fileCall("utimensat", target, AT_FDCWD, target, timespecs(accessed, modified), 0);
 }
 
 /** `struct timespec[2]`, of milliseconds. */

@@ -21,13 +21,13 @@ const MESSAGE = 4096;
  * reached through a descriptor of the directory, whose path may so be longer than an address. @throws SyscallError
  */
 export function bindDatagram(directory: string, name: string): number {
-  const parent = call(directory, "openat", AT_FDCWD, cString(directory), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  const parent = call(directory, "openat", AT_FDCWD, directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
   try {
     return withSocket(directory, (socket) => {
       const address = socketAddress(`/proc/self/fd/${parent}/${name}`);
-      syscall(syscallNumber("unlinkat"), parent, cString(name), 0);
+      syscall(syscallNumber("unlinkat"), parent, name, 0);
       call(directory, "bind", socket, address, address.length);
-      call(directory, "fchmodat", parent, cString(name), 0o777); // whatever the umask
+      call(directory, "fchmodat", parent, name, 0o777); // whatever the umask
     });
   } finally {
     close(parent);

@@ -20,8 +20,8 @@ import {
 } from "./abi/stat.ts";
 import { cloneTree, close, moveMount, openat2, openInRoot, syscall } from "./calls.ts";
 import { ConfigError } from "./errors.ts";
-import { componentsOf } from "./in-root.ts";
 import { hasNamespace } from "./namespaces.ts";
+import { namesIn } from "./paths.ts";
 import { type Late, Out } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
@@ -72,7 +72,7 @@ function bindsDev({ config }: RootBuilder): boolean {
 }
 
 function normalize(path: string): string {
-  return `/${componentsOf(path).join("/")}`;
+  return `/${namesIn(path).join("/")}`;
 }
 
 /** One node; `field` is set for those that the config asks for, which must be what was asked for. */
@@ -114,7 +114,7 @@ function planBoundDevice(to: RootBuilder, device: Device): void {
   const { plan } = to;
   const node = plan.add(cloneTree(AT_FDCWD, normalize(device.path)));
   to.inRoot.makeFile(plan, device.path);
-  const target = plan.add(openInRoot(to.inRoot.root, componentsOf(device.path).join("/"), O_PATH, RESOLVE_NO_SYMLINKS));
+  const target = plan.add(openInRoot(to.inRoot.root, namesIn(device.path).join("/"), O_PATH, RESOLVE_NO_SYMLINKS));
   plan.add(moveMount(node, target));
   plan.add(close(target));
   plan.add(close(node));

@@ -3,7 +3,7 @@
 import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "./abi/fcntl.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
 import { linkStatusOf, statusOf } from "./file-status.ts";
-import { close, FileError, fileCall, OpenFile, pathBytes } from "./files.ts";
+import { close, FileError, fileCall, OpenFile } from "./files.ts";
 import { syscall } from "./libc.ts";
 import { dirname } from "./paths.ts";
 
@@ -26,7 +26,7 @@ export interface Entry {
 
 /** Makes a directory; `mode` less the umask. Returns -errno or 0: what to make of EEXIST is the caller's to know. */
 export function tryMakeDirectory(path: string, mode: number): number {
-  return syscall(syscallNumber("mkdirat"), AT_FDCWD, pathBytes(path), mode);
+  return syscall(syscallNumber("mkdirat"), AT_FDCWD, path, mode);
 }
 
 /** Makes a directory. @throws FileError */
@@ -59,7 +59,7 @@ export function removeTree(path: string): void {
 }
 
 function removeBelow(parent: number, name: string): void {
-  const remove = (flags: number): number => syscall(syscallNumber("unlinkat"), parent, pathBytes(name), flags);
+  const remove = (flags: number): number => syscall(syscallNumber("unlinkat"), parent, name, flags);
   const result = remove(0);
   if (result === 0 || result === -ENOENT) return;
   // POSIX lets unlink(2) of a directory be EPERM.
@@ -71,7 +71,7 @@ function removeBelow(parent: number, name: string): void {
 
 function empty(parent: number, name: string): void {
   const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-  const fd = fileCall("openat", name, parent, pathBytes(name), flags | O_CLOEXEC, 0);
+  const fd = fileCall("openat", name, parent, name, flags | O_CLOEXEC, 0);
   try {
     for (const entry of entriesOf(fd, name)) removeBelow(fd, entry.name);
   } finally {

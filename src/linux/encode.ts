@@ -1,6 +1,8 @@
 // A plan as the agent's message, and the agent's reply as results. The layout is wire.ts's; behind the frames come the
 // `Out` areas, which are part of the reply, then the data that calls point to, which is not.
 //
+// (Loops by index, because a container has some 400 frames, and QuickJS takes twice as long for iterators.)
+//
 // A message has a most of bytes. Data that does not fit (a large environment) goes ahead, in pieces that the agent reads
 // to a far part of its arena; frames that do not fit go in slices, later ones with the results of earlier ones filled in.
 
@@ -20,13 +22,13 @@ import {
   MESSAGE_MAX,
   SKIP_ON_SUCCESS,
 } from "./agent/wire.ts";
-import { AgentSocket, type Arg, Out, OutWord, Result, type Step, Strings, Struct, type Tolerance } from "./plan.ts";
+import { encodeTextInto } from "./bytes.ts";
+import type { Arg, Out, Step, Strings, Struct, Tolerance } from "./plan.ts";
 
 /** Address that data is loaded to ahead of a message that it does not fit in. */
 export const FAR = MESSAGE + MESSAGE_MAX;
 
 const FAR_MAX = ARENA + ARENA_SIZE - FAR;
-const utf8 = new TextEncoder();
 
 /** What to send for a list of steps, and how to read the answer. */
 export interface Encoded {
@@ -54,11 +56,11 @@ export function encode(steps: readonly Step[], first = 0): Encoded {
 
 function placeOuts(steps: readonly Step[], start: number, outs: Map<Out, number>): number {
   let end = start;
-  for (const step of steps) {
-    const { args } = step.call;
-    for (let i = 0; i < args.length; i++) {
-      const arg = args[i];
-      if (typeof arg !== "object" || !(arg instanceof Out) || outs.has(arg)) continue;
+  for (let i = 0; i < steps.length; i++) {
+    const { args } = (steps[i] as Step).call;
+    for (let k = 0; k < args.length; k++) {
+      const arg = args[k];
+      if (typeof arg !== "object" || arg.kind !== "out" || outs.has(arg)) continue;
       outs.set(arg, end);
       end += (arg.size + 7) & ~7;
     }
@@ -78,11 +80,11 @@ function encodeInto(
   setWord(view, HEADER.end, FRAMES + steps.length * FRAME_SIZE);
   setWord(view, HEADER.replyLength, replyLength);
   for (const [out, offset] of outs) if (out.initial !== undefined) head.set(out.initial, offset);
-  // Loops and shifts, because this code runs cold, in the engine's interpreter, and a container has 400 frames.
+  // Both of our architectures are little-endian, as the message is.
   const words = new Uint32Array(head.buffer, 0, replyLength >> 2);
-  const address = (arg: Arg): number => addressOf(arg, first, outs, data);
+  const addresses = new Addresses(first, outs, data);
   for (let i = 0; i < steps.length; i++) {
-    encodeFrame(words, (HEADER_SIZE + i * FRAME_SIZE) >> 2, steps[i] as Step, address);
+    encodeFrame(words, (HEADER_SIZE + i * FRAME_SIZE) >> 2, steps[i] as Step, addresses);
   }
   if (data.overflowed) return undefined;
   if (data.start !== MESSAGE + replyLength) return head;
@@ -92,29 +94,32 @@ function encodeInto(
   return message;
 }
 
-/** Both of our architectures are little-endian, as the message is. `at` counts words of 32 bits. */
-function encodeFrame(words: Uint32Array, at: number, step: Step, address: (arg: Arg) => number): void {
-  const { args } = step.call;
+/** A frame, from word `at` on; words have 32 bits. */
+function encodeFrame(words: Uint32Array, at: number, step: Step, addresses: Addresses): void {
+  const { call, tolerance } = step;
+  const { args } = call;
   let flags = 0;
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as Arg;
     const place = at + ((FRAME.args + i * 8) >> 2);
     if (typeof arg === "number") {
       words[place] = arg;
-      words[place + 1] = arg >= 0 && arg <= 0xffff_ffff ? 0 : Math.floor(arg / 0x1_0000_0000);
+      if (arg < 0 || arg > 0xffff_ffff) words[place + 1] = Math.floor(arg / 0x1_0000_0000);
+    } else if (typeof arg === "string") {
+      words[place] = addresses.ofString(arg);
     } else if (typeof arg === "bigint") {
       words[place] = Number(BigInt.asUintN(32, arg));
       words[place + 1] = Number(BigInt.asUintN(32, arg >> 32n));
     } else {
-      words[place] = address(arg); // the arena is in the lowest 4 GiB
-      if (typeof arg === "object" && (arg instanceof Result || arg instanceof OutWord || arg instanceof AgentSocket))
-        flags |= 1 << i;
+      words[place] = addresses.of(arg); // the arena is in the lowest 4 GiB
+      const { kind } = arg;
+      // Only the agent knows these: it gets the word at the address.
+      if (kind === "result" || kind === "word" || kind === "socket") flags |= 1 << i;
     }
   }
-  const { name } = step.call;
-  words[at] = name === "adopt" ? ADOPT : syscallNumber(name);
-  if (step.tolerance === undefined) words[at + 1] = flags << 8;
-  else encodeTolerance(words, at, step.tolerance, flags);
+  words[at] = call.name === "adopt" ? ADOPT : syscallNumber(call.name);
+  words[at + 1] = flags << 8;
+  if (tolerance !== undefined) encodeTolerance(words, at, tolerance, flags);
   if (step.becomesSocket) words[at + (FRAME.store >> 2)] = ARENA;
 }
 
@@ -127,16 +132,43 @@ function encodeTolerance(words: Uint32Array, at: number, tolerance: Tolerance, f
   words[at + 1] = skip | ((skipOnSuccess ? flags | SKIP_ON_SUCCESS : flags) << 8);
 }
 
-function addressOf(arg: Arg, first: number, outs: ReadonlyMap<Out, number>, data: Data): number {
-  if (typeof arg === "string") return data.string(arg);
-  if (arg instanceof Result) return FRAMES + (arg.index - first) * FRAME_SIZE + FRAME.result;
-  if (arg instanceof AgentSocket) return ARENA;
-  if (arg instanceof Out) return MESSAGE + (outs.get(arg) ?? 0);
-  if (arg instanceof OutWord) return MESSAGE + (outs.get(arg.out) ?? 0) + arg.offset;
-  if (arg instanceof Uint8Array) return data.put(arg, 8);
-  if (arg instanceof Strings) return putStrings(arg, data);
-  if (arg instanceof Struct) return putStruct(arg, data);
-  throw new TypeError("not an address");
+/** An argument that is an address in the agent's arena. */
+type Placed = Exclude<Arg, number | bigint | string>;
+
+/** Where arguments are, or come to be. */
+class Addresses {
+  readonly #first: number;
+  readonly #outs: ReadonlyMap<Out, number>;
+  readonly #data: Data;
+
+  constructor(first: number, outs: ReadonlyMap<Out, number>, data: Data) {
+    this.#first = first;
+    this.#outs = outs;
+    this.#data = data;
+  }
+
+  ofString(text: string): number {
+    return this.#data.string(text);
+  }
+
+  of(arg: Placed): number {
+    switch (arg.kind) {
+      case "result":
+        return FRAMES + (arg.index - this.#first) * FRAME_SIZE + FRAME.result;
+      case "socket":
+        return ARENA;
+      case "out":
+        return MESSAGE + (this.#outs.get(arg) ?? 0);
+      case "word":
+        return MESSAGE + (this.#outs.get(arg.out) ?? 0) + arg.offset;
+      case "strings":
+        return putStrings(arg, this.#data);
+      case "struct":
+        return putStruct(arg, this.#data);
+      default:
+        return this.#data.once(arg);
+    }
+  }
 }
 
 function putStrings({ strings }: Strings, data: Data): number {
@@ -161,25 +193,41 @@ function setWord(view: DataView, offset: number, value: number): void {
   view.setUint32(offset + 4, Math.floor(value / 0x1_0000_0000) >>> 0, true);
 }
 
-/** Bytes to point to, at addresses from `start`; equal strings are stored once. */
+/** Bytes to point to, at addresses from `start`; equal strings, and the same bytes, are stored once. */
 class Data {
   readonly start: number;
   readonly #limit: number;
-  readonly #strings = new Map<string, number>();
-  bytes = new Uint8Array(4096);
+  readonly #stored = new Map<string | Uint8Array, number>();
+  bytes: Uint8Array;
   length = 0;
   overflowed = false;
 
   constructor(start: number, limit: number) {
     this.start = start;
     this.#limit = limit;
+    this.bytes = new Uint8Array(Math.min(4096, limit));
   }
 
   string(text: string): number {
-    const known = this.#strings.get(text);
+    const known = this.#stored.get(text);
     if (known !== undefined) return known;
-    const address = this.put(utf8.encode(text), 1, true);
-    this.#strings.set(text, address);
+    const address = this.start + this.length;
+    let end = this.#endOf(text);
+    if (end > this.bytes.length) {
+      if (!this.#makeRoom(end)) return 0;
+      end = this.#endOf(text);
+    }
+    this.length = end;
+    this.#stored.set(text, address);
+    return address;
+  }
+
+  /** Appends bytes that the kernel reads. */
+  once(bytes: Uint8Array): number {
+    const known = this.#stored.get(bytes);
+    if (known !== undefined) return known;
+    const address = this.put(bytes, 8);
+    this.#stored.set(bytes, address);
     return address;
   }
 
@@ -187,19 +235,24 @@ class Data {
   put(bytes: Uint8Array, align: number, terminated = false): number {
     const at = (this.length + align - 1) & -align;
     const end = at + bytes.length + (terminated ? 1 : 0);
-    if (end > this.#limit) {
-      this.overflowed = true;
-      return 0;
-    }
-    if (end > this.bytes.length) this.#grow(end);
+    if (end > this.bytes.length && !this.#makeRoom(end)) return 0;
     this.bytes.set(bytes, at);
     this.length = end;
     return this.start + at;
   }
 
-  #grow(least: number): void {
-    const bytes = new Uint8Array(Math.max(least, this.bytes.length * 2));
+  /** Writes a text and its NUL where there is room for it; where its end would be. */
+  #endOf(text: string): number {
+    return this.length + encodeTextInto(text, this.bytes, this.length) + 1;
+  }
+
+  /** False where there is to be no more. */
+  #makeRoom(end: number): boolean {
+    this.overflowed ||= end > this.#limit;
+    if (this.overflowed) return false;
+    const bytes = new Uint8Array(Math.min(Math.max(end, this.bytes.length * 2), this.#limit));
     bytes.set(this.bytes.subarray(0, this.length));
     this.bytes = bytes;
+    return true;
   }
 }

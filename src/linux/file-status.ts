@@ -1,4 +1,4 @@
-// What a file is: statx(2), statfs(2). Only what is asked here is decoded.
+// What a file is: statx(2), statfs(2).
 
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "./abi/fcntl.ts";
 import {
@@ -23,29 +23,11 @@ import {
   STATX_UID,
 } from "./abi/stat.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
-import { FileError, fileCall, pathBytes } from "./files.ts";
+import { FileError, fileCall } from "./files.ts";
 import { syscall } from "./libc.ts";
 
 /** A kind of file. */
 export type FileKind = "file" | "directory" | "fifo" | "socket" | "link" | "character device" | "other";
-
-/** What is known of a file. */
-export interface FileStatus {
-  readonly kind: FileKind;
-  /** Permission bits, with set-user-ID, set-group-ID and sticky. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Bytes. */
-  readonly size: number;
-  readonly inode: number;
-  /** When it was last read, in milliseconds since 1970. */
-  readonly accessed: number;
-  /** When its content last changed. */
-  readonly modified: number;
-  /** Of a device file: what makedev gives. */
-  readonly device: number;
-}
 
 const KINDS: Readonly<Record<number, FileKind>> = {
   [S_IFREG]: "file",
@@ -55,6 +37,61 @@ const KINDS: Readonly<Record<number, FileKind>> = {
   [S_IFSOCK]: "socket",
   [S_IFCHR]: "character device",
 };
+
+/** What is known of a file. Each thing is decoded when it is asked for: most are asked for one of them. */
+export class FileStatus {
+  readonly #statx: DataView;
+
+  constructor(statx: Uint8Array) {
+    this.#statx = new DataView(statx.buffer);
+  }
+
+  get kind(): FileKind {
+    return KINDS[this.#modeAndType & S_IFMT] ?? "other";
+  }
+  /** Permission bits, with set-user-ID, set-group-ID and sticky. */
+  get mode(): number {
+    return this.#modeAndType & ~S_IFMT;
+  }
+  get uid(): number {
+    return this.#statx.getUint32(STATX_UID, true);
+  }
+  get gid(): number {
+    return this.#statx.getUint32(STATX_GID, true);
+  }
+  /** Bytes. */
+  get size(): number {
+    return this.#word(STATX_SIZE_OF_FILE);
+  }
+  get inode(): number {
+    return this.#word(STATX_INO);
+  }
+  /** When it was last read, in milliseconds since 1970. */
+  get accessed(): number {
+    return this.#time(STATX_ATIME);
+  }
+  /** When its content last changed. */
+  get modified(): number {
+    return this.#time(STATX_MTIME);
+  }
+  /** Of a device file: what makedev gives. */
+  get device(): number {
+    const view = this.#statx;
+    return makedev(view.getUint32(STATX_RDEV_MAJOR, true), view.getUint32(STATX_RDEV_MINOR, true));
+  }
+
+  get #modeAndType(): number {
+    return this.#statx.getUint16(STATX_MODE, true);
+  }
+  /** A u64, exact up to 2^53. */
+  #word(at: number): number {
+    return Number(this.#statx.getBigUint64(at, true));
+  }
+  /** Of s64 seconds, u32 nanoseconds. */
+  #time(at: number): number {
+    return Number(this.#statx.getBigInt64(at, true)) * 1000 + this.#statx.getUint32(at + 8, true) / 1e6;
+  }
+}
 
 /** struct statfs of 64-bit architectures; f_type is its first word of 8. */
 const STATFS_SIZE = 120;
@@ -75,52 +112,26 @@ export function linkStatusOf(path: string): FileStatus | undefined {
 /** Of an open file. @throws FileError (EBADF) for a number that is none */
 export function descriptorStatus(fd: number): FileStatus {
   const bytes = new Uint8Array(STATX_SIZE);
-  fileCall("statx", `descriptor ${fd}`, fd, pathBytes(""), AT_EMPTY_PATH, STATX_BASIC_STATS, bytes);
-  return decode(bytes);
+  fileCall("statx", `descriptor ${fd}`, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, bytes);
+  return new FileStatus(bytes);
 }
 
 /** Whether a path leads to something that can be seen: access(2) with F_OK, links followed. */
 export function exists(path: string): boolean {
-  return syscall(syscallNumber("faccessat"), AT_FDCWD, pathBytes(path), 0) === 0;
+  return syscall(syscallNumber("faccessat"), AT_FDCWD, path, 0) === 0;
 }
 
 /** The magic number of the file system at a path, <linux/magic.h>; undefined where nothing is. */
 export function fileSystemType(path: string): number | undefined {
   const bytes = new Uint8Array(STATFS_SIZE);
-  const result = syscall(syscallNumber("statfs"), pathBytes(path), bytes);
+  const result = syscall(syscallNumber("statfs"), path, bytes);
   return result < 0 ? undefined : new DataView(bytes.buffer).getUint32(0, true);
 }
 
 function statusAt(path: string, flags: number): FileStatus | undefined {
   const bytes = new Uint8Array(STATX_SIZE);
-  const result = syscall(syscallNumber("statx"), AT_FDCWD, pathBytes(path), flags, STATX_BASIC_STATS, bytes);
+  const result = syscall(syscallNumber("statx"), AT_FDCWD, path, flags, STATX_BASIC_STATS, bytes);
   if (result === -ENOENT || result === -ENOTDIR) return undefined;
   if (result < 0) throw new FileError("statx", -result, path);
-  return decode(bytes);
-}
-
-function decode(bytes: Uint8Array): FileStatus {
-  const view = new DataView(bytes.buffer);
-  const mode = view.getUint16(STATX_MODE, true);
-  return {
-    kind: KINDS[mode & S_IFMT] ?? "other",
-    mode: mode & ~S_IFMT,
-    uid: view.getUint32(STATX_UID, true),
-    gid: view.getUint32(STATX_GID, true),
-    size: word(view, STATX_SIZE_OF_FILE),
-    inode: word(view, STATX_INO),
-    accessed: time(view, STATX_ATIME),
-    modified: time(view, STATX_MTIME),
-    device: makedev(view.getUint32(STATX_RDEV_MAJOR, true), view.getUint32(STATX_RDEV_MINOR, true)),
-  };
-}
-
-/** Of s64 seconds, u32 nanoseconds. */
-function time(view: DataView, at: number): number {
-  return Number(view.getBigInt64(at, true)) * 1000 + view.getUint32(at + 8, true) / 1e6;
-}
-
-/** A u64, exact up to 2^53. */
-function word(view: DataView, at: number): number {
-  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x1_0000_0000;
+  return new FileStatus(bytes);
 }

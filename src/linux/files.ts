@@ -22,8 +22,8 @@ const ENOENT = 2;
 const EINTR = 4;
 /** Room for what most files hold; a longer one takes more reads. */
 const READ_SIZE = 8192;
-/** No link is longer: PATH_MAX. */
-const LINK_SIZE = 4096;
+/** Room for a link: none is longer than PATH_MAX. */
+const LINK = new Uint8Array(4096);
 
 /** A call on a file that failed. */
 export class FileError extends Error {
@@ -54,15 +54,9 @@ export function fileCall(name: SyscallName, path: string, ...args: Word[]): numb
   }
 }
 
-/** A path for the kernel. A NUL byte would cut it short, and another file would be meant: RangeError. */
-export function pathBytes(path: string): Uint8Array {
-  if (path.includes("\0")) throw new RangeError(`Cannot use a path with a NUL byte: ${JSON.stringify(path)}`);
-  return new TextEncoder().encode(`${path}\0`);
-}
-
 /** Opens a file. `flags` are open(2)'s; `mode` is for O_CREAT, and the umask is taken from it. */
 export function open(path: string, flags: number, mode = 0): number {
-  return fileCall("openat", path, AT_FDCWD, pathBytes(path), flags | O_CLOEXEC, mode);
+  return fileCall("openat", path, AT_FDCWD, path, flags | O_CLOEXEC, mode);
 }
 
 /** Closes a descriptor. Linux has closed it even where it reports an error. */
@@ -137,7 +131,7 @@ export function writeExisting(path: string, text: string): void {
 
 /** Renames a file or directory, over what has the new name. */
 export function rename(from: string, to: string): void {
-  fileCall("renameat2", from, AT_FDCWD, pathBytes(from), AT_FDCWD, pathBytes(to), 0);
+  fileCall("renameat2", from, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 /** Removes a name of a file. Returns false where there is none. */
@@ -151,21 +145,29 @@ export function removeDirectory(path: string): boolean {
 }
 
 function removeName(path: string, flags: number): boolean {
-  const result = syscall(syscallNumber("unlinkat"), AT_FDCWD, pathBytes(path), flags);
+  const result = syscall(syscallNumber("unlinkat"), AT_FDCWD, path, flags);
   if (result < 0 && result !== -ENOENT) throw new FileError("unlinkat", -result, path);
   return result === 0;
 }
 
 /** Makes a symbolic link that holds `target`. */
 export function symlink(target: string, path: string): void {
-  fileCall("symlinkat", path, pathBytes(target), AT_FDCWD, pathBytes(path));
+  fileCall("symlinkat", path, target, AT_FDCWD, path);
 }
 
 /** What a symbolic link holds. */
 export function readLink(path: string): string {
-  const bytes = new Uint8Array(LINK_SIZE);
-  const length = fileCall("readlinkat", path, AT_FDCWD, pathBytes(path), bytes, bytes.length);
-  return new TextDecoder().decode(bytes.subarray(0, length));
+  return linkText(fileCall("readlinkat", path, AT_FDCWD, path, LINK, LINK.length));
+}
+
+/** The same; undefined where no link can be read, be there something else or nothing. */
+export function linkTarget(path: string): string | undefined {
+  const length = syscall(syscallNumber("readlinkat"), AT_FDCWD, path, LINK, LINK.length);
+  return length < 0 ? undefined : linkText(length);
+}
+
+function linkText(length: number): string {
+  return new TextDecoder().decode(LINK.subarray(0, length));
 }
 
 /** The path by which the kernel knows an existing file: no links in it. @throws FileError */
@@ -176,7 +178,7 @@ export function realPath(path: string): string {
 
 /** Sets the mode of a file, links followed. */
 export function chmod(path: string, mode: number): void {
-  fileCall("fchmodat", path, AT_FDCWD, pathBytes(path), mode);
+  fileCall("fchmodat", path, AT_FDCWD, path, mode);
 }
 
 /** Gives an open file to a user and a group. */

@@ -2,8 +2,8 @@
 // answer for hosts that they are not on.
 
 import { makedev } from "./abi/stat.ts";
-import { exists, fileSystemType, linkStatusOf, statusOf } from "./file-status.ts";
-import { readLink, readText } from "./files.ts";
+import { exists, fileSystemType, statusOf } from "./file-status.ts";
+import { linkTarget, readText } from "./files.ts";
 
 /** <linux/magic.h> */
 const PROC_SUPER_MAGIC = 0x9fa0;
@@ -36,7 +36,7 @@ export const thisHost: Host = {
     const status = statusOf(path);
     return status?.kind === "character device" && status.device === makedev(1, 3);
   },
-  linkAt: (path) => (linkStatusOf(path)?.kind === "link" ? readLink(path) : undefined),
+  linkAt: linkTarget,
   isProcfs: (path) => fileSystemType(path) === PROC_SUPER_MAGIC,
   lastCapability: () => Number(readText("/proc/sys/kernel/cap_last_cap")),
   fullProcAndSysMounts(rootfs) {

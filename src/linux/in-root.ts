@@ -5,13 +5,15 @@
 import { O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
 import { S_IFREG } from "./abi/stat.ts";
 import { close, mkdirat, openInRoot, syscall } from "./calls.ts";
-import { clean } from "./paths.ts";
+import { namesIn } from "./paths.ts";
 import type { Late, Plan, Result } from "./plan.ts";
 
 /** A root file system and what this plan has made sure of in it already. */
 export class InRoot {
   readonly root: Late;
   readonly #linkAt: (path: string) => string | undefined;
+  /** What #linkAt said. */
+  readonly #links = new Map<string, string | undefined>();
   readonly #made = new Set<string>();
   readonly #mounts = new Set<string>();
 
@@ -41,7 +43,7 @@ export class InRoot {
 
   /** Makes the parents of a path and appends calls on (descriptor of the parent, last component). */
   inParent(plan: Plan, path: string, calls: (parent: Late, name: string) => void): void {
-    const names = componentsOf(path);
+    const names = namesIn(path);
     const name = names.pop() ?? ".";
     this.makeDirectory(plan, names.join("/"));
     this.#below(plan, this.#resolved(names.join("/")), (parent) => calls(parent, name));
@@ -55,7 +57,7 @@ export class InRoot {
   /** Forgets what was made below a path: something else is mounted there now. */
   mounted(path: string): void {
     // By its own name and, where links led to it, by that of the place that it is at.
-    for (const names of [componentsOf(path), this.#resolved(path)].map((parts) => parts.join("/"))) {
+    for (const names of [namesIn(path), this.#resolved(path)].map((parts) => parts.join("/"))) {
       this.#mounts.add(names);
       for (const made of this.#made) if (made.startsWith(`${names}/`)) this.#made.delete(made);
     }
@@ -76,28 +78,28 @@ export class InRoot {
    * it is missing. It is a guess, which only decides what is made: the kernel resolves each path again, inside the root.
    */
   #resolved(path: string): string[] {
-    const left = componentsOf(path);
+    const left = namesIn(path);
     const done: string[] = [];
     for (let links = 0; left.length > 0; ) {
       if (this.#mounts.has(done.join("/"))) return [...done, ...left]; // the image is covered from here on
       const name = left.shift() ?? "";
-      const link = links < MOST_LINKS ? this.#linkAt([...done, name].join("/")) : undefined;
+      const link = links < MOST_LINKS ? this.#link([...done, name].join("/")) : undefined;
       if (link === undefined) {
         done.push(name);
         continue;
       }
       links += 1;
-      left.unshift(...componentsOf(link.startsWith("/") ? link : `${done.join("/")}/${link}`));
+      left.unshift(...namesIn(link.startsWith("/") ? link : `${done.join("/")}/${link}`));
       done.length = 0;
     }
     return done;
+  }
+
+  #link(path: string): string | undefined {
+    if (!this.#links.has(path)) this.#links.set(path, this.#linkAt(path));
+    return this.#links.get(path);
   }
 }
 
 /** As the kernel's own limit, path_resolution(7). */
 const MOST_LINKS = 40;
-
-/** The components of a path, `.` and `..` resolved as if no component were a link. */
-export function componentsOf(path: string): string[] {
-  return clean(path).split("/").filter(Boolean);
-}

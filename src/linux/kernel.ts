@@ -63,19 +63,20 @@ export class Results implements Answers {
   /** Takes the results of a reply over; throws for a call that failed untolerated. */
   take(reply: Uint8Array, encoded: Encoded, steps: readonly Step[], first: number): void {
     if (reply.length < encoded.replyLength) throw new Error("Cannot read the agent's reply: it is short");
-    const view = new DataView(reply.buffer, reply.byteOffset, reply.byteLength);
-    const failed = view.getUint32(HEADER.failed, true);
+    // Both of our architectures are little-endian, as the reply is.
+    const words = new Int32Array(reply.buffer, reply.byteOffset, reply.byteLength >> 2);
+    const failed = (words[HEADER.failed >> 2] ?? 0) >>> 0;
     const failedIndex = failed === 0 ? -1 : (failed - FRAMES) / FRAME_SIZE;
     const ran = failed === 0 ? steps.length : failedIndex;
     for (let i = 0; i < ran; i++) {
-      const value = resultAt(view, i);
+      const value = resultAt(words, i);
       this.#values[first + i] = value;
-      const { skip = 0, skipOnSuccess = false } = steps[i]?.tolerance ?? {};
+      const tolerance = steps[i]?.tolerance;
       // What is skipped has no result in its frame but what was sent there: it stays 0.
-      if (isFailure(value) !== skipOnSuccess) i += skip;
+      if (tolerance !== undefined && isFailure(value) !== tolerance.skipOnSuccess) i += tolerance.skip;
     }
     const step = steps[failedIndex];
-    if (step !== undefined) throw new SyscallError(step.call, -resultAt(view, failedIndex), step.field);
+    if (step !== undefined) throw new SyscallError(step.call, -resultAt(words, failedIndex), step.field);
     for (const [out, offset] of encoded.outs) this.#outs.set(out, reply.slice(offset, offset + out.size));
   }
 
@@ -102,8 +103,11 @@ function isFailure(value: number): boolean {
   return value < 0 && value >= -4095;
 }
 
-function resultAt(view: DataView, index: number): number {
-  return Number(view.getBigInt64(HEADER_SIZE + index * FRAME_SIZE + FRAME.result, true));
+function resultAt(words: Int32Array, index: number): number {
+  const at = (HEADER_SIZE + index * FRAME_SIZE + FRAME.result) >> 2;
+  const low = words[at] ?? 0;
+  const high = words[at + 1] ?? 0;
+  return high === low >> 31 ? low : high * 0x1_0000_0000 + (low >>> 0);
 }
 
 /** The two ends of the conversation that an AgentKernel needs of an agent. */

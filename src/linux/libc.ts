@@ -3,42 +3,33 @@
 // In the built program that is what src/engine/functions.c offers; under Node it is koffi, whose native module is opened
 // directly. Nothing is loaded before the first call.
 //
-// Every function takes and returns 64-bit words: an integer, or the address of bytes. That is the calling convention of
-// all functions without floating point arguments on both of our architectures, variadic ones included.
+// Every function takes and returns 64-bit words: an integer, or the address of bytes or of a string. That is the calling
+// convention of all functions without floating point arguments on both of our architectures, variadic ones included.
 
-import { type Engine, engine } from "../engine/engine.ts";
+import { type Engine, engine, type Word } from "../engine/engine.ts";
 
-/** An integer of 64 bits, or bytes, which are passed as their address for as long as the call takes. */
-export type Word = number | bigint | Uint8Array;
+export type { Word };
+
 /** A bound function: takes exactly the words it was bound with. The result is signed, and must be less than 2^53. */
 export type NativeFunction = (...words: Word[]) => number;
 
-type RawFunction = (...words: Word[]) => number | bigint;
-
 /** What both ways to the C library can do. */
 interface Backend {
-  bind(file: string, functions: Readonly<Record<string, number>>): Record<string, RawFunction>;
+  bind(file: string, functions: Readonly<Record<string, number>>): Record<string, NativeFunction>;
   address(bytes: Uint8Array): number;
   /** The result of a system call, or -errno. */
-  syscall(nr: number, ...words: Word[]): number;
+  readonly syscall: (nr: number, ...words: Word[]) => number;
 }
 
 const LIBC = "libc.so.6";
+/** Words of a system call, its number among them. */
+const SYSCALL_WORDS = 7;
 
+const host = engine();
 let loaded: Backend | undefined;
 
-/** A system call by its number. Returns the result, or -errno. */
-export function syscall(
-  nr: number,
-  a: Word = 0,
-  b: Word = 0,
-  c: Word = 0,
-  d: Word = 0,
-  e: Word = 0,
-  f: Word = 0,
-): number {
-  return backend().syscall(nr, word(a), word(b), word(c), word(d), word(e), word(f));
-}
+/** A system call by its number, with up to six words; what is not given is 0. Returns the result, or -errno. */
+export const syscall: Backend["syscall"] = host?.syscall ?? ((nr, ...words) => backend().syscall(nr, ...words));
 
 /**
  * Binds functions of a shared library (a soname, or a path). `functions` says how many words each takes; for a variadic
@@ -48,18 +39,7 @@ export function library<Name extends string>(
   file: string,
   functions: Readonly<Record<Name, number>>,
 ): Readonly<Record<Name, NativeFunction>> {
-  const raw = backend().bind(file, functions);
-  const bound: Record<string, NativeFunction> = {};
-  for (const name in raw) {
-    const call = raw[name] as RawFunction;
-    bound[name] = (...words) => {
-      for (let i = 0; i < words.length; i++) {
-        words[i] = word(words[i] as Word);
-      }
-      return Number(call(...words));
-    };
-  }
-  return bound as Record<Name, NativeFunction>;
+  return backend().bind(file, functions) as Record<Name, NativeFunction>;
 }
 
 /** Bytes at an address that stays: for structs that point to other structs. */
@@ -77,16 +57,8 @@ export function memory(size: number): Memory {
 }
 
 function backend(): Backend {
-  if (loaded === undefined) {
-    const host = engine();
-    loaded = host === undefined ? koffiBackend() : hostBackend(host);
-  }
+  loaded ??= host === undefined ? koffiBackend() : hostBackend(host);
   return loaded;
-}
-
-/** The address of nothing is NULL: the engines have none to give. */
-function word(value: Word): Word {
-  return typeof value === "object" && value.length === 0 ? 0 : value;
 }
 
 /** In the built program: the functions that it gives its JavaScript. */
@@ -94,7 +66,7 @@ function hostBackend(host: Engine): Backend {
   return {
     bind(file, functions) {
       const handle = host.open(file);
-      const bound: Record<string, RawFunction> = {};
+      const bound: Record<string, NativeFunction> = {};
       for (const name in functions) {
         const address = host.symbol(handle, name);
         bound[name] = (...words) => host.call(address, ...words);
@@ -108,10 +80,11 @@ function hostBackend(host: Engine): Backend {
 
 /** What is used of koffi. */
 interface Koffi {
-  load(file: string): { func(name: string, result: string, args: readonly string[]): RawFunction };
+  load(file: string): { func(name: string, result: string, args: readonly string[]): KoffiFunction };
   address(bytes: Uint8Array): bigint;
   errno(): number;
 }
+type KoffiFunction = (...words: (number | bigint | Uint8Array)[]) => number | bigint;
 
 function koffiBackend(): Backend {
   const module: { exports: unknown } = { exports: {} };
@@ -119,22 +92,32 @@ function koffiBackend(): Backend {
   const koffi = module.exports as Koffi;
   const bind: Backend["bind"] = (file, functions) => {
     const handle = koffi.load(file);
-    const bound: Record<string, RawFunction> = {};
+    const bound: Record<string, NativeFunction> = {};
     for (const name in functions) {
-      // "void *" takes what a Word is: a number, a BigInt, or a typed array.
-      bound[name] = handle.func(name, "long", new Array(functions[name]).fill("void *"));
+      // "void *" takes what a Word is but for strings: a number, a BigInt, or a typed array.
+      const call = handle.func(name, "long", new Array(functions[name]).fill("void *"));
+      bound[name] = (...words) => Number(call(...words.map(passed)));
     }
     return bound;
   };
-  const raw = bind(LIBC, { syscall: 7 }).syscall as RawFunction;
+  const raw = bind(LIBC, { syscall: SYSCALL_WORDS }).syscall as NativeFunction;
   return {
     bind,
     address: (bytes) => Number(koffi.address(bytes)),
-    syscall(nr, ...words) {
-      const result = raw(nr, ...words);
-      return result === -1 ? -koffi.errno() : Number(result);
+    syscall(...words) {
+      const result = raw(...words, ...new Array<number>(SYSCALL_WORDS - words.length).fill(0));
+      return result === -1 ? -koffi.errno() : result;
     },
   };
+}
+
+/** As functions.c passes it. koffi has no address for no bytes. */
+function passed(word: Word): number | bigint | Uint8Array {
+  if (typeof word === "string") {
+    if (word.includes("\0")) throw new RangeError(`a NUL byte would cut it short: ${JSON.stringify(word)}`);
+    return new TextEncoder().encode(`${word}\0`);
+  }
+  return typeof word === "object" && word.length === 0 ? 0 : word;
 }
 
 /** The native module that npm installed beside koffi for this architecture. `node:module` is asked for only here. */

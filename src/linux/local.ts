@@ -4,12 +4,12 @@ import { AT_FDCWD } from "./abi/fcntl.ts";
 import { S_IFIFO } from "./abi/stat.ts";
 import { type SyscallName, syscallNumber } from "./abi/syscalls.ts";
 import { SyscallError } from "./kernel.ts";
-import { syscall } from "./libc.ts";
+import { syscall, type Word } from "./libc.ts";
 
 const ESRCH = 3;
 
 /** Makes a system call. @throws SyscallError, with the config field that it is for. */
-export function call(field: string, name: SyscallName, ...args: (number | bigint | Uint8Array)[]): number {
+export function call(field: string, name: SyscallName, ...args: Word[]): number {
   const result = syscall(syscallNumber(name), ...args);
   if (result < 0) throw new SyscallError({ name, args }, -result, field);
   return result;
@@ -44,5 +44,5 @@ export function sendSignal(pid: number, signal: number): boolean {
 
 /** Makes a fifo. mkfifo(3). */
 export function mkfifo(path: string, mode: number): void {
-  call(path, "mknodat", AT_FDCWD, cString(path), S_IFIFO | mode, 0);
+  call(path, "mknodat", AT_FDCWD, path, S_IFIFO | mode, 0);
 }

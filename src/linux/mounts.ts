@@ -49,9 +49,8 @@ import {
 import { planCgroupMount } from "./cgroup-mount.ts";
 import { planCopyUp } from "./copy-up.ts";
 import { ConfigError } from "./errors.ts";
-import { componentsOf } from "./in-root.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
-import { resolveFrom } from "./paths.ts";
+import { namesIn, resolveFrom } from "./paths.ts";
 import { type Late, Out, OutWord, type Result } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
@@ -60,7 +59,7 @@ export function planMount(to: RootBuilder, mount: Mount, index: number): void {
   const field = `mounts[${index}] (${mount.destination})`;
   to.plan.at(field);
   const options = parseMountOptions(mount.options ?? []);
-  const destination = `/${componentsOf(mount.destination).join("/")}`;
+  const destination = `/${namesIn(mount.destination).join("/")}`;
   if (destination === "/") throw new ConfigError(field, "the destination is the root file system itself");
   if (options.idmap !== "no" || mount.uidMappings !== undefined || mount.gidMappings !== undefined)
     throw new ConfigError(field, "id-mapped mounts are not supported yet");
@@ -164,7 +163,7 @@ function planModeOf(to: RootBuilder, destination: string): OutWord {
   const initial = new Uint8Array(STATX_SIZE);
   new DataView(initial.buffer).setUint16(STATX_MODE, 0o1777, true);
   const statx = new Out(STATX_SIZE, initial);
-  const path = componentsOf(destination).join("/");
+  const path = namesIn(destination).join("/");
   to.plan.unless("ENOENT", openInRoot(to.inRoot.root, path), (directory) => {
     to.plan.add(syscall("statx", directory, "", AT_EMPTY_PATH, STATX_BASIC_STATS, statx));
     to.plan.add(close(directory));

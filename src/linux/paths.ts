@@ -1,14 +1,19 @@
 // Paths as text. Nothing here asks the file system: "a/../b" is "b" although a link named a would make it another file, as in
 // node:path and Go's filepath.Clean. (Not by node:path: the built program has none.)
 
-/** A path without "." and "..", doubled and trailing slashes; absolute, whatever it was: nothing leads above the root. */
-export function clean(path: string): string {
+/** The names in a path, "." and ".." resolved: nothing leads above where it starts. */
+export function namesIn(path: string): string[] {
   const names: string[] = [];
   for (const name of path.split("/")) {
     if (name === "..") names.pop();
     else if (name !== "" && name !== ".") names.push(name);
   }
-  return `/${names.join("/")}`;
+  return names;
+}
+
+/** A path without "." and "..", doubled and trailing slashes; absolute, whatever it was. */
+export function clean(path: string): string {
+  return `/${namesIn(path).join("/")}`;
 }
 
 /** A path as seen from an absolute directory, clean. */

@@ -4,12 +4,15 @@
 // fail on purpose. Two things make it more than a list:
 //   - a call's result can be an argument of a later call (`Result`), so an fd from openat2 reaches fsmount in one go;
 //   - a call may fail with one named errno, and then calls are skipped: "where there is no such path, don't mask it".
+//
+// What an argument is, its `kind` says: a container has a thousand, and instanceof is slow.
 
 import type { ErrnoName } from "./abi/errno.ts";
 import type { SyscallName } from "./abi/syscalls.ts";
 
 /** The result of an earlier call of the same plan, as an argument. */
 export class Result {
+  readonly kind = "result";
   readonly index: number;
   constructor(index: number) {
     this.index = index;
@@ -18,6 +21,7 @@ export class Result {
 
 /** Memory that the kernel writes to and whose bytes come back with the results; it starts as `initial`, else as zeros. */
 export class Out {
+  readonly kind = "out";
   readonly size: number;
   readonly initial: Uint8Array | undefined;
   constructor(size: number, initial?: Uint8Array) {
@@ -28,6 +32,7 @@ export class Out {
 
 /** A place inside an `Out`, read as a 64-bit argument by a later call. */
 export class OutWord {
+  readonly kind = "word";
   readonly out: Out;
   readonly offset: number;
   constructor(out: Out, offset: number) {
@@ -38,6 +43,7 @@ export class OutWord {
 
 /** A NULL-terminated array of pointers to strings: argv, envp. */
 export class Strings {
+  readonly kind = "strings";
   readonly strings: readonly (string | Uint8Array)[];
   constructor(strings: readonly (string | Uint8Array)[]) {
     this.strings = strings;
@@ -46,6 +52,7 @@ export class Strings {
 
 /** A struct that holds pointers: bytes, and what to point to from which offset. */
 export class Struct {
+  readonly kind = "struct";
   readonly bytes: Uint8Array;
   readonly pointers: readonly (readonly [offset: number, to: Uint8Array])[];
   constructor(bytes: Uint8Array, pointers: readonly (readonly [number, Uint8Array])[]) {
@@ -55,10 +62,15 @@ export class Struct {
 }
 
 /** Argument of a call: a number, a NUL-terminated string, the address of bytes, or something that only a run knows. */
-export type Arg = number | bigint | string | Uint8Array | Result | Out | OutWord | Strings | Struct | AgentSocket;
+export type Arg = number | bigint | string | Bytes | Result | Out | OutWord | Strings | Struct | AgentSocket;
+
+/** Bytes that the kernel reads. What has no `kind` is that. */
+type Bytes = Uint8Array & { readonly kind?: never };
 
 /** The descriptor that the agent reads from, which only the agent knows. */
-export class AgentSocket {}
+export class AgentSocket {
+  readonly kind = "socket";
+}
 
 /** A file descriptor or other number, known now or when the plan runs. */
 export type Late = number | Result;

@@ -5,7 +5,7 @@ import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "./abi/ioctl.ts";
 import { close } from "./agent/descriptors.ts";
 import { send, socketAddress } from "./datagram.ts";
-import { call, cString } from "./local.ts";
+import { call } from "./local.ts";
 import { basename, dirname } from "./paths.ts";
 
 /**
@@ -15,7 +15,7 @@ import { basename, dirname } from "./paths.ts";
 export function sendDescriptor(path: string, fd: number, name: string): void {
   using undo = new DisposableStack();
   const own = (opened: number): number => undo.adopt(opened, close);
-  const parent = own(call(path, "openat", AT_FDCWD, cString(dirname(path)), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const parent = own(call(path, "openat", AT_FDCWD, dirname(path), O_PATH | O_DIRECTORY | O_CLOEXEC));
   const socket = own(call(path, "socket", AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const address = socketAddress(`/proc/self/fd/${parent}/${basename(path)}`);
   call(path, "connect", socket, address, address.length);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { O_RDWR, RESOLVE_NO_SYMLINKS } from "../../src/linux/abi/fcntl.ts";
-import { componentsOf, InRoot } from "../../src/linux/in-root.ts";
+import { InRoot } from "../../src/linux/in-root.ts";
+import { namesIn } from "../../src/linux/paths.ts";
 import { Plan } from "../../src/linux/plan.ts";
 import { calls } from "./sample.ts";
 
@@ -22,7 +23,7 @@ function made(plan: Plan): string[] {
   });
 }
 
-describe("componentsOf", () => {
+describe("namesIn", () => {
   it.each([
     ["/", []],
     ["", []],
@@ -34,7 +35,7 @@ describe("componentsOf", () => {
     ["../../etc", ["etc"]],
     ["/a/...", ["a", "..."]],
   ])("%j", (path, components) => {
-    expect(componentsOf(path)).toEqual(components);
+    expect(namesIn(path)).toEqual(components);
   });
 });
 

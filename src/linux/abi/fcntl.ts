@@ -32,8 +32,18 @@ export const AT_EACCESS = 0x200;
 
 export const CLOSE_RANGE_CLOEXEC = 4;
 
+/** Those that were asked for: plans have many, of few kinds, and nobody writes to them. */
+const hows = new Map<string, Uint8Array>();
+
 /** `struct open_how`: u64 flags, u64 mode, u64 resolve. */
 export function openHow(flags: number, mode: number, resolve: number): Uint8Array {
+  const key = `${flags} ${mode} ${resolve}`;
+  const how = hows.get(key) ?? newOpenHow(flags, mode, resolve);
+  hows.set(key, how);
+  return how;
+}
+
+function newOpenHow(flags: number, mode: number, resolve: number): Uint8Array {
   const bytes = new Uint8Array(24);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, flags, true);

@@ -45,10 +45,9 @@ export function openExecutable(image: Uint8Array, installed?: string): number {
 }
 
 function createMemfd(): number {
-  const name = new TextEncoder().encode(`${NAME}\0`);
   const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  const fd = syscall(syscallNumber("memfd_create"), name, flags | MFD_EXEC);
-  return fd === -EINVAL ? syscall(syscallNumber("memfd_create"), name, flags) : fd;
+  const fd = syscall(syscallNumber("memfd_create"), NAME, flags | MFD_EXEC);
+  return fd === -EINVAL ? syscall(syscallNumber("memfd_create"), NAME, flags) : fd;
 }
 
 /** Where the build puts the same bytes: beside the binary. */

@@ -46,7 +46,7 @@ export function spawn({ path, argv, env, fds }: SpawnOptions): number {
   const pid = new Int32Array(2);
   const error = functions.posix_spawn(
     new Uint8Array(pid.buffer),
-    terminated(path),
+    path,
     actions.bytes,
     attributes(),
     stringArray(argv).bytes,
@@ -82,8 +82,4 @@ function stringArray(strings: readonly Uint8Array[]): Memory {
     at += string.length + 1;
   });
   return block;
-}
-
-function terminated(path: string): Uint8Array {
-  return new TextEncoder().encode(`${path}\0`);
 }

@@ -75,7 +75,7 @@ export class Filter implements Disposable {
 
   /** The token of an architecture by libseccomp's name ("x86_64"); 0 when this libseccomp does not know it. */
   architecture(name: string): number {
-    return this.#library.seccomp_arch_resolve_name(text(name)) >>> 0;
+    return this.#library.seccomp_arch_resolve_name(name) >>> 0;
   }
 
   /** Filters calls of one more architecture by the same rules. One that is there already may be added again. */
@@ -96,8 +96,8 @@ export class Filter implements Disposable {
   resolve(name: string, architecture?: number): number | undefined {
     const number = int(
       architecture === undefined
-        ? this.#library.seccomp_syscall_resolve_name(text(name))
-        : this.#library.seccomp_syscall_resolve_name_arch(architecture, text(name)),
+        ? this.#library.seccomp_syscall_resolve_name(name)
+        : this.#library.seccomp_syscall_resolve_name_arch(architecture, name),
     );
     return number === UNKNOWN ? undefined : number;
   }
@@ -142,10 +142,7 @@ function int(word: number): number {
   return word | 0;
 }
 
-function text(name: string): Uint8Array {
-  return new TextEncoder().encode(`${name}\0`);
-}
-
+const NAME = "tsrun-seccomp";
 const MFD_CLOEXEC = 1;
 /** Linux 6.3; where vm.memfd_noexec=2 no other kind is to be had. */
 const MFD_NOEXEC_SEAL = 8;
@@ -153,9 +150,8 @@ const EINVAL = 22;
 
 function memfd(): number {
   const number = syscallNumber("memfd_create");
-  const name = text("tsrun-seccomp");
-  const sealed = syscall(number, name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-  const fd = sealed === -EINVAL ? syscall(number, name, MFD_CLOEXEC) : sealed;
+  const sealed = syscall(number, NAME, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+  const fd = sealed === -EINVAL ? syscall(number, NAME, MFD_CLOEXEC) : sealed;
   if (fd >= 0) return fd;
   throw new ConfigError("linux.seccomp", `memfd_create: ${errnoName(-fd)} (${errnoText(-fd)})`);
 }
