@@ -75,7 +75,7 @@ function checkCount(command: CommandName, { args }: CommandEntry, count: number)
 /** Replaces a bundle's path by the container's id, and tells --bundle of it. */
 function withBundle(parsed: Parsed, entry: CommandEntry): Pick<Parsed, "values" | "args"> {
   const [first = "", ...rest] = parsed.args;
-  const { id, bundle } = nameOf(first, parsed.values.bundle !== undefined);
+  const { id, bundle } = nameOf(first, (parsed.values.bundle ?? "") !== "");
   const values = bundle !== undefined && "bundle" in entry.flags ? { ...parsed.values, bundle } : parsed.values;
   return { values, args: [id, ...rest] };
 }
