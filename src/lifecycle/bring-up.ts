@@ -3,6 +3,7 @@
 // What is made on the way is on one stack, and is unmade from its top when anything fails. A tsrun that is killed leaves
 // what `delete --force` finds, by the state that is written first; the agent and init die with their sockets.
 
+import { CAPABILITIES } from "../linux/abi/capability.ts";
 import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../linux/abi/fcntl.ts";
 import type { Agent } from "../linux/agent/agent.ts";
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
@@ -26,6 +27,7 @@ import type { Config, Process } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
 import { SPEC_VERSION } from "../spec/version.ts";
+import { configWarnings } from "../spec/warnings.ts";
 import { beget } from "./beget.ts";
 import type { Globals } from "./command.ts";
 import { checkConsole } from "./console.ts";
@@ -33,6 +35,7 @@ import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
 import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { hostId, writeIdMaps } from "./id-maps.ts";
+import type { Log } from "./log.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
@@ -81,6 +84,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const notified = managed();
   const text = readText(file, SPEC_FILES);
   const given = parseConfig(text, file);
+  if (request.log.wants("warning")) warnOf(given, request.log);
   const config = notified ? withNotify(given, request) : given;
   const { linux } = config;
   const rootfs = resolveFrom(bundle, config.root.path);
@@ -148,6 +152,12 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const answers = kernel.run(plan);
   return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
+}
+
+/** config.md: a capability that the kernel does not know MUST be warned of. Not by default: log.ts says against whom. */
+function warnOf(config: Config, log: Log): void {
+  const known = new Set<string>(CAPABILITIES.slice(0, thisHost.lastCapability() + 1));
+  for (const { pointer, message } of configWarnings(config, known)) log.warn(`${pointer}: ${message}`);
 }
 
 /** Whether a service manager waits for the container to be ready: sd_notify(3). */

@@ -47,3 +47,52 @@ describe("kill", () => {
     await container.until("stopped");
   });
 });
+
+describe("exec with a flag that says nothing sensible is refused, with status 255 and without the help", () => {
+  const rows: readonly (readonly [flags: string[], words: RegExp])[] = [
+    [["--env", "NOTHING"], /--env: not NAME=VALUE: \\"NOTHING\\"/],
+    [["--env", "=x"], /--env: not NAME=VALUE: \\"=x\\"/],
+    [["--env", ""], /--env: not NAME=VALUE/],
+    [["--cwd", "bin"], /--cwd: not an absolute path: \\"bin\\"/],
+    [["--cap", "NET_ADMN"], /--cap: unknown capability: \\"NET_ADMN\\"/],
+  ];
+  for (const [flags, words] of rows) {
+    needs(except({ runc: "has words of its own, or 1.1 ignores it", crun: "ignores it" }))(
+      flags.join(" "),
+      async ({ box }) => {
+        const container = await running(box);
+        const result = await container.exec(["true"], flags);
+        expect(result).toMatchObject({ code: 255, stdout: "" });
+        expect(result.stderr).toMatch(words);
+      },
+    );
+  }
+
+  needs(except({ crun: "exits with 1" }))("no command at all", async ({ box }) => {
+    const container = await running(box);
+    const result = await container.exec([]);
+    expect(result).toMatchObject({ code: 255, stdout: "" });
+    expect(result.stderr).toContain("exec failed: process args cannot be empty");
+  });
+});
+
+describe("a capability that the kernel does not know", () => {
+  const unknown = { process: { capabilities: { bounding: ["CAP_GALAXY", "CAP_KILL"] } } };
+
+  needs(except({ crun: "refuses it", runc: "1.1 warns always" }))("is ignored, silently", async ({ box }) => {
+    expect(await box.container(unknown).run()).toMatchObject({ code: 0, stdout: "", stderr: "" });
+  });
+
+  needs(except({ crun: "refuses it", runc: "has no --log-level" }))(
+    "is warned of where warnings are asked for, and deprecated things with it",
+    async ({ box }) => {
+      const container = box.container(unknown);
+      const words = ["--log-level", "warning", "run", "--bundle", container.bundle, container.id];
+      const { code, stderr } = await box.call(words);
+      expect(code).toBe(0);
+      expect(stderr).toMatch(
+        /^time="[^"]+" level=warning msg="\/process\/capabilities\/bounding\/0: unknown capability .*CAP_GALAXY.* is ignored"\n$/,
+      );
+    },
+  );
+});
