@@ -26,7 +26,7 @@ export function command(context: Context<"run">): ExitStatus {
   container.update({ phase: "created" });
   const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(runNow(program));
-  if (flags.pidFile !== undefined) writePidFile(flags.pidFile, init.pid);
+  if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));
   afterStart(container);
   undo.move();
   init.release();
