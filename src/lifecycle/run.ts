@@ -34,10 +34,7 @@ export function command(context: Context<"run">): ExitStatus {
   container.unlock();
   if (signals === undefined) return 0;
   const status = waitInForeground(init.pid, proxy, signals);
-  if (!flags.keep) {
-    using _lock = container;
-    container.lock();
-    destroy(container, context.log);
-  }
+  using _lock = container;
+  if (!flags.keep && container.lockAgain()) destroy(container, context.log);
   return status;
 }

@@ -60,6 +60,14 @@ describe("run in the foreground", () => {
     expect((await kept.state()).status).toBe("stopped");
   });
 
+  test("ends with the program's status when somebody else deletes the container", async ({ box }) => {
+    const container = box.container(idle());
+    const running = container.beginRun();
+    await ready(running);
+    expect((await container.delete("--force")).code).toBe(0);
+    expect(await settled(running)).toMatchObject({ code: 137, stderr: "" });
+  });
+
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) {
     test(`passes on ${signal}`, async ({ box }) => {
       const name = signal.slice(3);
