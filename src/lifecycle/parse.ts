@@ -100,7 +100,7 @@ function parseFlag(word: string, next: string | undefined, grammar: Grammar, par
     const taken = parseShort(word.slice(1), next, grammar, parsed);
     if (taken !== undefined) return taken;
   }
-  throw mistake(`flag provided but not defined: --${name}`, grammar, { unknownFlag: name });
+  throw mistake(`flag provided but not defined: ${word.slice(0, dashes)}${name}`, grammar, { unknownFlag: name });
 }
 
 /** A flag whose name is known. */

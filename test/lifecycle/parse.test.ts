@@ -155,6 +155,7 @@ describe("mistakes", () => {
     ["state --zzzzzz c", "flag provided but not defined: --zzzzzz", undefined],
     ["create --__proto__ c", "flag provided but not defined: --__proto__", undefined],
     ["create --constructor c", "flag provided but not defined: --constructor", undefined],
+    ["exec -xt c", "flag provided but not defined: -xt", "did you mean --tty?"],
     ["create --bundle", "flag needs an argument: --bundle", undefined],
     ["create -b", "flag needs an argument: --bundle", undefined],
     ["--root", "flag needs an argument: --root", undefined],
