@@ -31,7 +31,9 @@ export function chownStreams(uid: number): void {
 
 /** The descriptors to keep, and the environment that tells of them. Throws ConfigError for one that is not open. */
 export function preservedDescriptors(preserveFds: number): { readonly fds: readonly number[]; readonly env: string[] } {
-  const listening = Number(process.env.LISTEN_FDS ?? 0) || 0;
+  // Those of another process, which a daemon may have left in its environment, are not ours to count.
+  const ours = process.env.LISTEN_PID === String(process.pid);
+  const listening = (ours && Number(process.env.LISTEN_FDS ?? 0)) || 0;
   const fds = Array.from({ length: listening + preserveFds }, (_, i) => 3 + i);
   for (const fd of fds)
     if (statOf(fd) === undefined) throw new ConfigError("--preserve-fds", `descriptor ${fd} is not open`);
