@@ -62,6 +62,8 @@ export interface Request extends Globals {
   readonly onTerminal: (master: number, name: string) => void;
   /** Whether tsrun ends before the container does: then somebody else must take its terminal. */
   readonly detached: boolean;
+  /** Called before the first thing is made that a tsrun ended by a signal would leave. */
+  readonly beforehand?: () => void;
   /** Whether `start` will come: then init is given fifos to wait on. */
   readonly waitsForStart: boolean;
 }
@@ -102,6 +104,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     // runtime.md#lifecycle: after a hook that failed the container is destroyed, and then these run.
     if (hooks.failed) runPoststop(container.state, request.log);
   });
+  request.beforehand?.();
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
   const cgroups = cgroupRecord(host, request, config);

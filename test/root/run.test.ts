@@ -1,8 +1,8 @@
 // `run` in the foreground: exit statuses, signals passed on, standard streams, descriptors, readiness; and `run -d`.
 
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { idle, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { processesOf } from "./harness/leftovers.ts";
@@ -81,6 +81,22 @@ describe("run in the foreground", () => {
     });
   }
 
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    needs(except({ runc: "passes it on to a program without handlers", crun: "leaves the container" }))(
+      `${signal} before the program runs ends all, and leaves nothing`,
+      async ({ box }) => {
+        const hook = { path: "/bin/sh", args: ["sh", "-c", `echo > ${box.path("begun")}; sleep 0.3`] };
+        const container = box.container(sh("echo ran"), { hooks: { createRuntime: [hook] } });
+        const running = container.beginRun();
+        await vi.waitFor(() => expect(existsSync(box.path("begun"))).toBe(true));
+        running.kill(signal);
+        const code = signal === "SIGTERM" ? 143 : 130;
+        expect(await settled(running)).toMatchObject({ code, stdout: "", stderr: "" });
+        await expect(container.state()).rejects.toThrow("does not exist");
+      },
+    );
+  }
+
   test("a runtime that is killed leaves a container that delete --force removes", async ({ box }) => {
     const container = box.container(idle());
     const running = container.beginRun();
@@ -151,6 +167,14 @@ describe("descriptors", () => {
     } finally {
       closeSync(descriptor);
     }
+  });
+});
+
+describe("LISTEN_FDS", () => {
+  needs(except({ crun: "asks not whose they are" }))("that are another process's are left alone", async ({ box }) => {
+    const env = { LISTEN_FDS: "7", LISTEN_PID: "1" };
+    const result = await box.container(sh("echo $LISTEN_FDS.")).run([], { env });
+    expect(result).toMatchObject({ code: 0, stdout: ".\n", stderr: "" });
   });
 });
 
