@@ -85,14 +85,17 @@ describe("run in the foreground", () => {
     needs(except({ runc: "passes it on to a program without handlers", crun: "leaves the container" }))(
       `${signal} before the program runs ends all, and leaves nothing`,
       async ({ box }) => {
-        const hook = { path: "/bin/sh", args: ["sh", "-c", `echo > ${box.path("begun")}; sleep 0.3`] };
-        const container = box.container(sh("echo ran"), { hooks: { createRuntime: [hook] } });
+        const hook = (script: string) => ({ path: "/bin/sh", args: ["sh", "-c", script] });
+        const createRuntime = [hook(`echo > ${box.path("begun")}; sleep 0.3`)];
+        const poststop = [hook(`echo > ${box.path("stopped")}`)];
+        const container = box.container(sh("echo ran"), { hooks: { createRuntime, poststop } });
         const running = container.beginRun();
         await vi.waitFor(() => expect(existsSync(box.path("begun"))).toBe(true));
         running.kill(signal);
         const code = signal === "SIGTERM" ? 143 : 130;
         expect(await settled(running)).toMatchObject({ code, stdout: "", stderr: "" });
         await expect(container.state()).rejects.toThrow("does not exist");
+        expect(existsSync(box.path("stopped")), "poststop hook").toBe(true);
       },
     );
   }
