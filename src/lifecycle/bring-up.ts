@@ -99,10 +99,11 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
 
   const seccomp = linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, request.root);
 
-  const hooks = { failed: false };
+  let needsPoststop = false;
   undo.defer(() => {
-    // runtime.md#lifecycle: after a hook that failed the container is destroyed, and then these run.
-    if (hooks.failed) runPoststop(container.state, request.log);
+    // runtime.md#lifecycle: after a hook that failed the container is destroyed, and then these run. What else fails once
+    // hooks have run, or a container is whole, ends in the same way: somebody must take down what the hooks have set up.
+    if (needsPoststop) runPoststop(container.state, request.log);
   });
   request.beforehand?.();
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
@@ -136,8 +137,8 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     host,
     cgroup,
     container,
-    onHookFailure: () => {
-      hooks.failed = true;
+    onHooks: () => {
+      needsPoststop = true;
     },
     seccomp,
     leftOpen: expected.leftOpen,
@@ -154,6 +155,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (config.process !== undefined) chownStreams(hostUid(config.process, config, namespaces));
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const answers = kernel.run(plan);
+  needsPoststop = true;
   return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
 }
 
@@ -269,7 +271,7 @@ interface Inside {
   readonly host: CgroupHost;
   readonly cgroup: Cgroup;
   readonly container: Container;
-  readonly onHookFailure: () => void;
+  readonly onHooks: () => void;
   readonly seccomp: SeccompFilter | undefined;
   readonly leftOpen: readonly number[];
   readonly cgroupTasks: readonly number[];
@@ -295,7 +297,7 @@ function planInside(undo: DisposableStack, at: Inside) {
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
     cgroupTasks: at.cgroupTasks,
-    ...createHooks(config, at.container, at.onHookFailure),
+    ...createHooks(config, at.container, at.onHooks),
   });
   for (const check of to.checks) plan.pause("check", check);
   const { process, linux } = config;

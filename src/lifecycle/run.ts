@@ -27,15 +27,9 @@ export function command(context: Context<"run">): ExitStatus {
   };
   const made = { id: args[0], onTerminal, detached: flags.detach, beforehand, waitsForStart: false };
   const { container, init, kernel, program } = bringUp({ ...context, ...flags, ...made }, undo);
-  // The program, which has no handlers yet and is immune to what it does not handle, would not hear of it. The hooks have
-  // run by now: so this is the end of a container, with its poststop hooks, and not a failure to make one.
+  // The program, which has no handlers yet and is immune to what it does not handle, would not hear of it.
   const ending = signals && endingSignal(signals);
-  if (ending !== undefined) {
-    undo.move();
-    init[Symbol.dispose]();
-    destroy(container, context.log);
-    return 128 + ending;
-  }
+  if (ending !== undefined) return 128 + ending;
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
   kernel.runLast(runNow(program));
