@@ -147,6 +147,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   });
   const { child: init, kernel } = expected.meet();
   bear(init.pid);
+  if (request.debug) request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(cgroups.paths)}`);
   if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
   if (config.process !== undefined) setFromOutside(init.pid, config.process);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });

@@ -1,9 +1,9 @@
 // The command line as callers and people write it, where runc's, the library's under it and ours could differ: empty
 // values, odd signals and ids, paths that are the caller's, what is on which stream (REFERENCE §1.1, §1.2, §1.5).
 
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
-import { idle, type Json } from "./harness/config.ts";
+import { idle, type Json, sh } from "./harness/config.ts";
 import type { Container } from "./harness/container.ts";
 import { test } from "./harness/fixture.ts";
 import { except, needs } from "./harness/needs.ts";
@@ -204,6 +204,25 @@ describe("without cgroups", () => {
       expect(listed.stderr).toContain("the container is not using cgroups");
       expect((await box.call(["kill", "--all", container.id, "KILL"])).code).toBe(0);
       await container.until("stopped");
+    },
+  );
+});
+
+describe("--debug", () => {
+  needs(except({ runc: "names no process of its own", crun: "has nothing to tell" }))(
+    "tells the command, the process and its cgroups: on stderr, or in the log and then not on stderr",
+    async ({ box }) => {
+      const container = box.container(sh("echo out"));
+      const words = ["run", "--bundle", container.bundle, container.id];
+      const { code, stdout, stderr } = await box.call(["--debug", ...words]);
+      expect([code, stdout]).toEqual([0, "out\n"]);
+      expect(stderr).toMatch(/^time="[^"]+" level=debug msg="tsrun \d[^"]*: run \S+, state in [^"]*"\n/);
+      expect(stderr).toMatch(/level=debug msg="init is process \d+; /);
+      const log = box.path("log");
+      const quiet = await box.call(["--debug", "--log", log, "--log-format", "json", ...words]);
+      expect(quiet).toMatchObject({ code: 0, stdout: "out\n", stderr: "" });
+      const lines = readFileSync(log, "utf8").trimEnd().split("\n");
+      expect(lines.map((line) => (JSON.parse(line) as { level: string }).level)).toEqual(["debug", "debug"]);
     },
   );
 });
