@@ -3,6 +3,7 @@
 // What is made on the way is on one stack, and is unmade from its top when anything fails. A tsrun that is killed leaves
 // what `delete --force` finds, by the state that is written first; the agent and init die with their sockets.
 
+import { CAPABILITIES } from "../linux/abi/capability.ts";
 import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../linux/abi/fcntl.ts";
 import type { Agent } from "../linux/agent/agent.ts";
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
@@ -26,6 +27,7 @@ import type { Config, Process } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
 import { SPEC_VERSION } from "../spec/version.ts";
+import { configWarnings } from "../spec/warnings.ts";
 import { beget } from "./beget.ts";
 import type { Globals } from "./command.ts";
 import { checkConsole } from "./console.ts";
@@ -33,6 +35,7 @@ import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
 import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { hostId, writeIdMaps } from "./id-maps.ts";
+import type { Log } from "./log.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
@@ -59,6 +62,8 @@ export interface Request extends Globals {
   readonly onTerminal: (master: number, name: string) => void;
   /** Whether tsrun ends before the container does: then somebody else must take its terminal. */
   readonly detached: boolean;
+  /** Called before the first thing is made that a tsrun ended by a signal would leave. */
+  readonly beforehand?: () => void;
   /** Whether `start` will come: then init is given fifos to wait on. */
   readonly waitsForStart: boolean;
 }
@@ -81,6 +86,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const notified = managed();
   const text = readText(file, SPEC_FILES);
   const given = parseConfig(text, file);
+  if (request.log.wants("warning")) warnOf(given, request.log);
   const config = notified ? withNotify(given, request) : given;
   const { linux } = config;
   const rootfs = resolveFrom(bundle, config.root.path);
@@ -93,11 +99,13 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
 
   const seccomp = linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, request.root);
 
-  const hooks = { failed: false };
+  let needsPoststop = false;
   undo.defer(() => {
-    // runtime.md#lifecycle: after a hook that failed the container is destroyed, and then these run.
-    if (hooks.failed) runPoststop(container.state, request.log);
+    // runtime.md#lifecycle: after a hook that failed the container is destroyed, and then these run. What else fails once
+    // hooks have run, or a container is whole, ends in the same way: somebody must take down what the hooks have set up.
+    if (needsPoststop) runPoststop(container.state, request.log);
   });
+  request.beforehand?.();
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
   const cgroups = cgroupRecord(host, request, config);
@@ -129,8 +137,8 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     host,
     cgroup,
     container,
-    onHookFailure: () => {
-      hooks.failed = true;
+    onHooks: () => {
+      needsPoststop = true;
     },
     seccomp,
     leftOpen: expected.leftOpen,
@@ -139,6 +147,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   });
   const { child: init, kernel } = expected.meet();
   bear(init.pid);
+  if (request.debug) request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(cgroups.paths)}`);
   if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
   if (config.process !== undefined) setFromOutside(init.pid, config.process);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
@@ -147,7 +156,14 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (config.process !== undefined) chownStreams(hostUid(config.process, config, namespaces));
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const answers = kernel.run(plan);
+  needsPoststop = true;
   return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
+}
+
+/** config.md: a capability that the kernel does not know MUST be warned of. Not by default: log.ts says against whom. */
+function warnOf(config: Config, log: Log): void {
+  const known = new Set<string>(CAPABILITIES.slice(0, thisHost.lastCapability() + 1));
+  for (const { pointer, message } of configWarnings(config, known)) log.warn(`${pointer}: ${message}`);
 }
 
 /** Whether a service manager waits for the container to be ready: sd_notify(3). */
@@ -256,7 +272,7 @@ interface Inside {
   readonly host: CgroupHost;
   readonly cgroup: Cgroup;
   readonly container: Container;
-  readonly onHookFailure: () => void;
+  readonly onHooks: () => void;
   readonly seccomp: SeccompFilter | undefined;
   readonly leftOpen: readonly number[];
   readonly cgroupTasks: readonly number[];
@@ -282,7 +298,7 @@ function planInside(undo: DisposableStack, at: Inside) {
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
     cgroupTasks: at.cgroupTasks,
-    ...createHooks(config, at.container, at.onHookFailure),
+    ...createHooks(config, at.container, at.onHooks),
   });
   for (const check of to.checks) plan.pause("check", check);
   const { process, linux } = config;

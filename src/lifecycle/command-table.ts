@@ -185,7 +185,12 @@ export const COMMANDS = {
 
 /** The options before the command. */
 export const GLOBAL_FLAGS = {
-  root: { type: "string", value: "DIR", help: "where state is kept (default /run/tsrun or $XDG_RUNTIME_DIR/tsrun)" },
+  root: {
+    type: "string",
+    value: "DIR",
+    takesEmpty: true, // runc's is the current directory then: a script's unset variable must not lead to all containers
+    help: "where state is kept (default /run/tsrun or $XDG_RUNTIME_DIR/tsrun)",
+  },
   log: { type: "string", value: "FILE", help: "append log lines to this file (default: stderr)" },
   logFormat: {
     type: "string",

@@ -3,8 +3,8 @@
 
 import { UsageError } from "./usage-error.ts";
 
-/** The longest id, in characters. (The file system's own limit for a name, 255 bytes, may come first.) */
-const LONGEST = 1024;
+/** The longest id: the name of a file may have 255 bytes, and that of a container's directory gets one more to go. */
+const LONGEST = 254;
 
 /** Returns the id if it is one; throws UsageError in the words that callers know from runc. */
 export function validId(id: string): string {

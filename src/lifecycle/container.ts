@@ -172,9 +172,17 @@ export class Container implements Disposable {
     this.unlock();
   }
 
-  /** Takes the lock again, after a long wait. */
-  lock(): void {
-    this.#lock ??= Lock.acquire(this.directory);
+  /** Takes the lock again, after a long wait. False where it was removed meanwhile; the id may be another's by now. */
+  lockAgain(): boolean {
+    try {
+      this.#lock = Lock.acquire(this.directory);
+      const { pid, pidStart } = readState(this.statePath);
+      if (pid === this.state.pid && pidStart === this.state.pidStart) return true;
+    } catch (error) {
+      if (!isErrno(error, "ENOENT")) throw error;
+    }
+    this.unlock();
+    return false;
   }
 
   /** Gives the lock back, before a long wait. */

@@ -1,6 +1,8 @@
 // Which process `exec` runs: that of a file, or the container's own with the command line's changes. Every number is parsed
-// whole: "1x" is no user (CVE-2026-30892), and a name is never looked up (CVE-2016-3697).
+// whole: "1x" is no user (CVE-2026-30892), and a name is never looked up (CVE-2016-3697). What the config says was checked
+// when the container was created; what the flags say is checked here, by the same rules.
 
+import { CAPABILITIES } from "../linux/abi/capability.ts";
 import type { Capabilities, Config, Process, User } from "../spec/config.gen.ts";
 import { loadConfig, loadProcess } from "../spec/load.ts";
 import type { FlagsOf } from "./command-table.ts";
@@ -22,7 +24,7 @@ export function execProcess(container: Container, flags: Flags, args: readonly s
     const config = container.state.confined ? loadConfig(container.configPath, SPEC_FILES) : undefined;
     return { process: loadProcess(flags.process, SPEC_FILES), config };
   }
-  if (args.length === 0) throw new UsageError("process args cannot be empty", { help: "exec" });
+  if (args.length === 0) throw new UsageError("process args cannot be empty");
   const config = loadConfig(container.configPath, SPEC_FILES);
   return { process: changed(config.process ?? { cwd: "/", args: [] }, flags, args), config };
 }
@@ -33,14 +35,25 @@ function changed(own: Process, flags: Flags, args: readonly string[]): Process {
     ...base,
     args: [...args],
     terminal: flags.tty,
-    env: [...(own.env ?? []), ...flags.env],
+    env: [...(own.env ?? []), ...flags.env.map(environmentEntry)],
     user: { ...own.user, ...userOf(flags) },
-    ...(flags.cwd !== undefined && { cwd: flags.cwd }),
+    ...(flags.cwd !== undefined && { cwd: absolutePath(flags.cwd) }),
     ...(flags.noNewPrivs && { noNewPrivileges: true }),
     ...(flags.apparmor !== undefined && { apparmorProfile: flags.apparmor }),
     ...(flags.processLabel !== undefined && { selinuxLabel: flags.processLabel }),
     ...(flags.cap.length > 0 && { capabilities: withCapabilities(own.capabilities ?? {}, flags.cap) }),
   };
+}
+
+/** environ(7) has name=value; docker's form without a value, which takes it from the caller, is not runc's. */
+function environmentEntry(text: string): string {
+  if (text.indexOf("=") < 1) throw new UsageError(`--env: not NAME=VALUE: ${JSON.stringify(text)}`);
+  return text;
+}
+
+function absolutePath(path: string): string {
+  if (!path.startsWith("/")) throw new UsageError(`--cwd: not an absolute path: ${JSON.stringify(path)}`);
+  return path;
 }
 
 function userOf(flags: Flags): User {
@@ -62,7 +75,7 @@ function id(text: string, flag: string): number {
 
 /** Added to what the process may use, never to what its children inherit (CVE-2022-29162). */
 function withCapabilities(own: Capabilities, added: readonly string[]): Capabilities {
-  const names = added.map((name) => (name.toUpperCase().startsWith("CAP_") ? name : `CAP_${name}`).toUpperCase());
+  const names = added.map(capability);
   const plus = (set: readonly string[] | undefined): string[] => [...new Set([...(set ?? []), ...names])];
   return {
     ...own,
@@ -71,4 +84,12 @@ function withCapabilities(own: Capabilities, added: readonly string[]): Capabili
     permitted: plus(own.permitted),
     ...((own.inheritable ?? []).length > 0 && { ambient: plus(own.ambient) }),
   };
+}
+
+/** CAP_KILL of `cap_kill` and `kill`. In a config an unknown name must be let pass; a person wants to hear of a slip. */
+function capability(text: string): string {
+  const name = `CAP_${text.toUpperCase().replace(/^CAP_/, "")}`;
+  if (!(CAPABILITIES as readonly string[]).includes(name))
+    throw new UsageError(`--cap: unknown capability: ${JSON.stringify(text)}`);
+  return name;
 }

@@ -55,6 +55,7 @@ export function command(context: Context<"exec">): ExitStatus {
   const { plan, programOf, bear } = prepare(undo, { container, leftOpen, process, config, seccomp, env, onTerminal });
   const { child, kernel } = meet();
   bear(child.pid);
+  context.log.debug(`the process is ${child.pid}`);
   setOomScore(child.pid, process.oomScoreAdj);
   setLimits(child.pid, process.rlimits);
   const program = programOf(kernel.run(plan), kernel);

@@ -13,6 +13,8 @@ export interface Flag {
   readonly value?: string;
   /** Accepted, but not shown. */
   readonly hidden?: true;
+  /** An empty value is one, and not as good as none. */
+  readonly takesEmpty?: true;
   /** Whose flag this is, when not runc's. */
   readonly peer?: "crun" | "tsrun";
 }

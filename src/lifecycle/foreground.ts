@@ -29,12 +29,17 @@ const SIGWINCH = 28;
 const COMMON: readonly number[] = [...ENDING, SIGWINCH, 10, 12];
 
 /**
- * Catches the signals that are most often to go on to a process. To be called before the program runs, lest one that comes
- * just then end tsrun and leave the container; to be disposed of, if at all, when the container is removed, lest one cut
+ * Catches the signals that are most often to go on to a process. To be called before a container is made, lest one that
+ * comes meanwhile end tsrun and leave it; to be disposed of, if at all, when the container is removed, lest one cut
  * that short. The rest are caught while the program runs: all of them take a third of a millisecond.
  */
 export function catchSignals(): SignalPipe {
   return new SignalPipe(wanted(COMMON));
+}
+
+/** The first signal that has come and would have ended tsrun. Others that came go nowhere. */
+export function endingSignal(signals: SignalPipe): number | undefined {
+  return signals.take().find((signal) => ENDING.includes(signal));
 }
 
 /** nohup(1): tsrun's caller may want a hang-up to be nobody's end. */
@@ -55,7 +60,7 @@ export function waitInForeground(pid: number, proxy: TerminalProxy | undefined, 
   catchTheRest(signals, proxy !== undefined);
   proxy?.begin();
   serve(pidfd, signals, proxy);
-  proxy?.drain(signals.fd, () => signals.take().some((signal) => ENDING.includes(signal)));
+  proxy?.drain(signals.fd, () => endingSignal(signals) !== undefined);
   return exitStatus(pid);
 }
 

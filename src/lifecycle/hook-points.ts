@@ -18,20 +18,16 @@ export function hookState(state: State, status: HookState["status"], pid?: numbe
   return { ociVersion, id, status, ...(pid !== undefined && { pid }), bundle, root: rootfs, annotations };
 }
 
-/** The hooks of create, as setUp takes them; a failure is told to `onFailure` before it is thrown. */
+/** The hooks of create, as setUp takes them; `onBegin` is told before the first of a kind runs. */
 export function createHooks(
   { hooks = {} }: Config,
   container: Container,
-  onFailure: () => void,
+  onBegin: () => void,
 ): Pick<SetUp, "runtimeHooks" | "containerHooks"> {
   const { prestart = [], createRuntime = [], createContainer = [] } = hooks;
   const told = (run: () => void) => (): void => {
-    try {
-      run();
-    } catch (error) {
-      onFailure();
-      throw error;
-    }
+    onBegin();
+    run();
   };
   const inRuntime = (): void => {
     const { state } = container;

@@ -10,8 +10,8 @@ import { signalNumber } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Signals the container. One that does not run is an error; with --all it is none, as its leftovers may be meant. */
-export function command({ root, flags, args: [id, signal = "SIGTERM"] }: Context<"kill">): ExitStatus {
-  const number = signalNumber(signal);
+export function command({ root, flags, args: [id, signal] }: Context<"kill">): ExitStatus {
+  const number = signalNumber(signal || "SIGTERM"); // runc's default for an empty word, too
   const container = Container.open(root, id);
   const alive = container.initIsAlive();
   if (!alive && !flags.all) throw new UsageError("container not running");

@@ -44,14 +44,19 @@ export class Log {
     this.#write("warning", message);
   }
 
+  /** Whether lines of a level are written: what nobody reads need not be found out. */
+  wants(level: Level): boolean {
+    return LEVELS[level] <= LEVELS[this.#settings.level];
+  }
+
   /** What is being done. */
   debug(message: string): void {
     this.#write("debug", message);
   }
 
   #write(level: Level, message: string): void {
-    const { file, format, level: last } = this.#settings;
-    if (LEVELS[level] > LEVELS[last]) return;
+    if (!this.wants(level)) return;
+    const { file, format } = this.#settings;
     const line = FORMATS[format](level, message, new Date());
     if (file === undefined) complain(line);
     else append(file, line);

@@ -14,7 +14,7 @@ import { print } from "./output.ts";
 import { GLOBAL_GRAMMAR, type Parsed, parseWords, withDefaults } from "./parse.ts";
 import { closest } from "./suggest.ts";
 import { UsageError } from "./usage-error.ts";
-import { printVersion } from "./version.ts";
+import { commit, printVersion, version } from "./version.ts";
 
 /** How the script of completion.ts asks for words. */
 const COMPLETE = "--complete";
@@ -52,8 +52,12 @@ function dispatch(argv: readonly string[], telling: Telling): number {
   const named = entry.takesBundle ? withBundle(after, entry) : after;
 
   const flags = withDefaults(named.values, entry.flags);
+  const globals = globalsOf(before.values, telling.log);
+  // Not all of the command line: --env may hold what the log's readers must not know.
+  const what = [command, ...named.args.slice(0, 1)].join(" ");
+  if (globals.debug) globals.log.debug(`tsrun ${version()} (${commit()}): ${what}, state in ${globals.root}`);
   return COMMAND_MODULES[command].command({
-    ...globalsOf(before.values, telling.log),
+    ...globals,
     flags,
     args: named.args,
   } as unknown as Context);
@@ -75,7 +79,7 @@ function checkCount(command: CommandName, { args }: CommandEntry, count: number)
 /** Replaces a bundle's path by the container's id, and tells --bundle of it. */
 function withBundle(parsed: Parsed, entry: CommandEntry): Pick<Parsed, "values" | "args"> {
   const [first = "", ...rest] = parsed.args;
-  const { id, bundle } = nameOf(first, parsed.values.bundle !== undefined);
+  const { id, bundle } = nameOf(first, (parsed.values.bundle ?? "") !== "");
   const values = bundle !== undefined && "bundle" in entry.flags ? { ...parsed.values, bundle } : parsed.values;
   return { values, args: [id, ...rest] };
 }

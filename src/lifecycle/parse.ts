@@ -65,10 +65,15 @@ export function withDefaults(given: RawValues, flags: FlagTable): RawValues {
   const values: RawValues = {};
   for (const name in flags) {
     const flag = flags[name];
-    const value = given[name] ?? flag?.default ?? EMPTY[flag?.type ?? "string"];
+    const value = told(given[name], flag) ?? flag?.default ?? EMPTY[flag?.type ?? "string"];
     if (value !== undefined) values[name] = value;
   }
   return values;
+}
+
+/** Go's flags cannot tell an empty value from none, and callers write --log "" for no log. */
+function told(value: RawValues[string] | undefined, flag: Flag | undefined): RawValues[string] | undefined {
+  return value === "" && !flag?.takesEmpty ? undefined : value;
 }
 
 /** The value of a flag that was not given and has no default. A string or a number is then undefined. */
@@ -95,7 +100,7 @@ function parseFlag(word: string, next: string | undefined, grammar: Grammar, par
     const taken = parseShort(word.slice(1), next, grammar, parsed);
     if (taken !== undefined) return taken;
   }
-  throw mistake(`flag provided but not defined: --${name}`, grammar, { unknownFlag: name });
+  throw mistake(`flag provided but not defined: ${word.slice(0, dashes)}${name}`, grammar, { unknownFlag: name });
 }
 
 /** A flag whose name is known. */
@@ -130,7 +135,7 @@ function parseShort(letters: string, next: string | undefined, grammar: Grammar,
 
 function setValue(key: string, text: string, grammar: Grammar, parsed: Parsed): void {
   const flag = grammar.flags[key];
-  if (flag?.choices !== undefined && !flag.choices.includes(text))
+  if (flag?.choices !== undefined && text !== "" && !flag.choices.includes(text))
     throw mistake(`invalid ${kebab(key)}: ${text} (must be ${flag.choices.join(" or ")})`, grammar);
   if (flag?.type === "list") parsed.values[key] = [...((parsed.values[key] as string[] | undefined) ?? []), text];
   else if (flag?.type === "number") parsed.values[key] = wholeNumber(key, text, grammar);

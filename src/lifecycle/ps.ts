@@ -6,10 +6,15 @@ import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { print } from "./output.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** Prints them: as a JSON array, or as `ps` (default -ef) shows them. */
 export function command({ root, flags, args: [id, ...options] }: Context<"ps">): ExitStatus {
-  const pids = cgroupOf(Container.open(root, id)).pids();
+  const container = Container.open(root, id);
+  // Without cgroups nobody knows all of them; "none" would be a lie. The words are crun's, whose flag it is.
+  if (Object.keys(container.state.cgroups.paths).length === 0)
+    throw new UsageError("the container is not using cgroups");
+  const pids = cgroupOf(container).pids();
   if (flags.format === "json") print(`${JSON.stringify(pids.length > 0 ? pids : null)}\n`);
   else print(psTable(options.length > 0 ? options : ["-ef"], new Set(pids)));
   return 0;

@@ -1,12 +1,13 @@
 // tsrun run: create, start and, unless detached, wait: signals go on to the container, its exit status becomes ours.
 
 import { runNow } from "../linux/programs.ts";
+import type { SignalPipe } from "../linux/signal-pipe.ts";
 import { afterStart } from "./after-start.ts";
 import { bringUp } from "./bring-up.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { consoleSender } from "./console.ts";
 import { destroy } from "./destroy.ts";
-import { catchSignals, waitInForeground } from "./foreground.ts";
+import { catchSignals, endingSignal, waitInForeground } from "./foreground.ts";
 import { writePidFile } from "./pid-file.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
@@ -20,13 +21,19 @@ export function command(context: Context<"run">): ExitStatus {
     proxy = undo.use(new TerminalProxy(master));
   };
   const onTerminal = flags.detach ? consoleSender(flags.consoleSocket) : serve;
-  const request = { ...context, ...flags, id: args[0], onTerminal, detached: flags.detach, waitsForStart: false };
-  const { container, init, kernel, program } = bringUp(request, undo);
+  let signals: SignalPipe | undefined;
+  const beforehand = (): void => {
+    if (!flags.detach) signals = catchSignals();
+  };
+  const made = { id: args[0], onTerminal, detached: flags.detach, beforehand, waitsForStart: false };
+  const { container, init, kernel, program } = bringUp({ ...context, ...flags, ...made }, undo);
+  // The program, which has no handlers yet and is immune to what it does not handle, would not hear of it.
+  const ending = signals && endingSignal(signals);
+  if (ending !== undefined) return 128 + ending;
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
-  const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(runNow(program));
-  if (flags.pidFile !== undefined) writePidFile(flags.pidFile, init.pid);
+  if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));
   afterStart(container);
   undo.move();
   init.release();
@@ -34,10 +41,7 @@ export function command(context: Context<"run">): ExitStatus {
   container.unlock();
   if (signals === undefined) return 0;
   const status = waitInForeground(init.pid, proxy, signals);
-  if (!flags.keep) {
-    using _lock = container;
-    container.lock();
-    destroy(container, context.log);
-  }
+  using _lock = container;
+  if (!flags.keep && container.lockAgain()) destroy(container, context.log);
   return status;
 }

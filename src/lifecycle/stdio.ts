@@ -31,10 +31,14 @@ export function chownStreams(uid: number): void {
 
 /** The descriptors to keep, and the environment that tells of them. Throws ConfigError for one that is not open. */
 export function preservedDescriptors(preserveFds: number): { readonly fds: readonly number[]; readonly env: string[] } {
-  const listening = Number(process.env.LISTEN_FDS ?? 0) || 0;
-  const fds = Array.from({ length: listening + preserveFds }, (_, i) => 3 + i);
-  for (const fd of fds)
+  // Those of another process, which a daemon may have left in its environment, are not ours to count.
+  const ours = process.env.LISTEN_PID === String(process.pid);
+  const listening = (ours && Number(process.env.LISTEN_FDS ?? 0)) || 0;
+  const fds: number[] = [];
+  for (let fd = 3; fds.length < listening + preserveFds; fd++) {
     if (statOf(fd) === undefined) throw new ConfigError("--preserve-fds", `descriptor ${fd} is not open`);
+    fds.push(fd);
+  }
   if (listening === 0) return { fds, env: [] };
   const names = process.env.LISTEN_FDNAMES;
   const named = names === undefined ? [] : [`LISTEN_FDNAMES=${names}`];

@@ -7,7 +7,10 @@ import type { MountOptions } from "./mount-options.ts";
 import type { Result } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
-/** Sets attributes and propagation of a mount that is attached nowhere yet, and attaches it. */
+/**
+ * Sets attributes and propagation of a mount that is attached nowhere yet, and attaches it. What is opened as a directory
+ * (`flags` O_DIRECTORY) and is none fails of ENOTDIR, whose words callers know; move_mount(2) would say EINVAL.
+ */
 export function attach(
   to: RootBuilder,
   mount: Result,
@@ -15,6 +18,7 @@ export function attach(
   options: MountOptions,
   resolve = 0,
   closeAfter = true,
+  flags = 0,
 ): void {
   const { plan } = to;
   const { attributes, recursive } = options;
@@ -22,7 +26,7 @@ export function attach(
   if (((attributes.set & ~later) | attributes.clear) !== 0)
     plan.add(mountSetattr(mount, { set: attributes.set & ~later, clear: attributes.clear }));
   if ((recursive.set | recursive.clear) !== 0) plan.add(mountSetattr(mount, recursive, AT_RECURSIVE));
-  const target = to.inRoot.open(plan, destination, O_PATH, resolve);
+  const target = to.inRoot.open(plan, destination, O_PATH | flags, resolve);
   plan.add(moveMount(mount, target));
   for (const { type, recursive: all } of options.propagation)
     plan.add(mountSetattr(mount, { propagation: type }, all ? AT_RECURSIVE : 0));

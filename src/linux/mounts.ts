@@ -83,7 +83,7 @@ function planBind(to: RootBuilder, field: string, mount: Mount, destination: str
   const tree = to.plan.add(cloneTree(AT_FDCWD, source, recursive));
   if (isDirectory) to.inRoot.makeDirectory(to.plan, destination);
   else to.inRoot.makeFile(to.plan, destination);
-  attach(to, tree, destination, options);
+  attach(to, tree, destination, options, 0, true, isDirectory ? O_DIRECTORY : 0);
 }
 
 function planFileSystem(

@@ -24,7 +24,7 @@ function stored(root: string, changes: Partial<State> = {}, id = "c1"): Containe
 }
 
 describe("ids", () => {
-  test.each(["..", ".", "a/b", "../c1", "/etc", "a b", "a\0b", "a\nb", "ü", "c1~", "x".repeat(1025)])(
+  test.each(["..", ".", "a/b", "../c1", "/etc", "a b", "a\0b", "a\nb", "ü", "c1~", "x".repeat(255)])(
     "%j is refused",
     (id) => {
       const root = temporary();
@@ -38,7 +38,7 @@ describe("ids", () => {
     expect(() => Container.open(temporary(), "")).toThrow("container id cannot be empty");
   });
 
-  test.each(["a", "A-Z_0.9+x", "...", ".hidden", "-rf"])("%j is taken", (id) => {
+  test.each(["a", "A-Z_0.9+x", "...", ".hidden", "-rf", "x".repeat(254)])("%j is taken", (id) => {
     const root = temporary();
     stored(root, {}, id);
     expect(Container.open(root, id).state.id).toBe(id);
@@ -115,6 +115,17 @@ describe("update and remove", () => {
     container[Symbol.dispose]();
     expect(readdirSync(root)).toEqual([]);
     Container.create(root, "c1").unlock();
+  });
+
+  test("who locks again after a wait learns that it was removed, even where the id is another's by then", () => {
+    const root = temporary();
+    const container = stored(root, alive);
+    expect(container.lockAgain()).toBe(true);
+    container.remove();
+    expect(container.lockAgain()).toBe(false);
+    stored(root, { ...alive, pidStart: alive.pidStart + 1 });
+    expect(container.lockAgain()).toBe(false);
+    expect(isLocked(container.directory)).toBe(false);
   });
 
   test("a remover does not touch the lock of a new container of the same id", () => {

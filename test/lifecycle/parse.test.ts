@@ -1,7 +1,7 @@
 // The machine's path of the command line: what each caller really sends (REFERENCE §1.3), and every form of a flag.
 
 import { describe, expect, test } from "vitest";
-import { COMMANDS, type CommandEntry, type CommandName } from "../../src/lifecycle/command-table.ts";
+import { COMMANDS, type CommandEntry, type CommandName, GLOBAL_FLAGS } from "../../src/lifecycle/command-table.ts";
 import { camel, kebab } from "../../src/lifecycle/flag.ts";
 import { GLOBAL_GRAMMAR, parseWords, withDefaults } from "../../src/lifecycle/parse.ts";
 import { UsageError } from "../../src/lifecycle/usage-error.ts";
@@ -155,6 +155,7 @@ describe("mistakes", () => {
     ["state --zzzzzz c", "flag provided but not defined: --zzzzzz", undefined],
     ["create --__proto__ c", "flag provided but not defined: --__proto__", undefined],
     ["create --constructor c", "flag provided but not defined: --constructor", undefined],
+    ["exec -xt c", "flag provided but not defined: -xt", "did you mean --tty?"],
     ["create --bundle", "flag needs an argument: --bundle", undefined],
     ["create -b", "flag needs an argument: --bundle", undefined],
     ["--root", "flag needs an argument: --root", undefined],
@@ -194,5 +195,15 @@ describe("the table", () => {
     expect(withDefaults({}, COMMANDS.exec.flags)).toMatchObject({ detach: false, env: [], preserveFds: 0 });
     expect(withDefaults({}, COMMANDS.exec.flags)).not.toHaveProperty("process");
     expect(withDefaults({ format: "json" }, COMMANDS.list.flags)).toEqual({ format: "json", quiet: false });
+  });
+
+  test("an empty value is as none, as Go has it, but for --root", () => {
+    const given = parse("--root= --log= --log-format= exec --process= --user= -e= --pid-file= c");
+    expect(withDefaults(given.flags, COMMANDS.exec.flags)).toEqual({
+      ...withDefaults({}, COMMANDS.exec.flags),
+      env: [""],
+    });
+    expect(withDefaults(given.globals, GLOBAL_FLAGS)).toEqual({ ...withDefaults({}, GLOBAL_FLAGS), root: "" });
+    expect(withDefaults({ bundle: "" }, COMMANDS.run.flags)).toMatchObject({ bundle: "." });
   });
 });

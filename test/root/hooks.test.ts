@@ -184,6 +184,25 @@ describe("hooks that fail", () => {
     },
   );
 
+  const others: readonly (readonly [what: string, overrides: Json, verb: string])[] = [
+    ["create finds no program", { process: { args: ["nosuch"] } }, "create"],
+    ["run finds no program", { process: { args: ["nosuch"] } }, "run"],
+    ["a poststart hook fails under run", { hooks: { poststart: [hook("poststart", "exit 5")] } }, "run"],
+  ];
+  for (const [what, fields, verb] of others) {
+    needs(except({ crun: "1.8 runs none" }), fields.hooks ? except({ runc: "1.1 runs none then" }) : undefined)(
+      `where ${what}, what the hooks before it have set up is taken down by poststop hooks`,
+      async ({ box }) => {
+        const { file, overrides } = journal(box);
+        const list = { createRuntime: [hook("createRuntime", `echo up >>${file}`)] };
+        const down = { poststop: [hook("poststop", `echo down >>${file}`)] };
+        const container = box.container(overrides, hooks({ ...list, ...down }), fields);
+        expect((await box.call([verb, "--bundle", container.bundle, container.id])).code).toBe(1);
+        expect(readFileSync(file, "utf8")).toBe("up\ndown\n");
+      },
+    );
+  }
+
   needs(except({ runc: "1.1 fails inside init, start succeeds", crun: "start succeeds" }))(
     "startContainer: start fails and the program never runs",
     async ({ box }) => {

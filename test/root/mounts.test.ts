@@ -141,6 +141,15 @@ describe("options of a bind mount", () => {
     ).toMatch(/textno|stderr/);
   });
 
+  test("a directory onto a file is refused as no directory: Docker's hint hangs on the words", async ({ box }) => {
+    const container = box.container(
+      mounts({ destination: "/bin/sh", type: "bind", source: "/tmp", options: ["bind"] }),
+    );
+    const { code, stderr } = await container.run();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/not a directory/i);
+  });
+
   test("a relative source is relative to the bundle", async ({ box }) => {
     const mount = { destination: "/m", type: "bind", source: "data", options: ["bind"] };
     const container = box.container(sh("cat /m/file"), mounts(mount));

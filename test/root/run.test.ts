@@ -1,8 +1,8 @@
 // `run` in the foreground: exit statuses, signals passed on, standard streams, descriptors, readiness; and `run -d`.
 
-import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect } from "vitest";
+import { describe, expect, vi } from "vitest";
 import { idle, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { processesOf } from "./harness/leftovers.ts";
@@ -60,6 +60,14 @@ describe("run in the foreground", () => {
     expect((await kept.state()).status).toBe("stopped");
   });
 
+  test("ends with the program's status when somebody else deletes the container", async ({ box }) => {
+    const container = box.container(idle());
+    const running = container.beginRun();
+    await ready(running);
+    expect((await container.delete("--force")).code).toBe(0);
+    expect(await settled(running)).toMatchObject({ code: 137, stderr: "" });
+  });
+
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"] as const) {
     test(`passes on ${signal}`, async ({ box }) => {
       const name = signal.slice(3);
@@ -71,6 +79,25 @@ describe("run in the foreground", () => {
       running.kill(signal);
       expect(await settled(running)).toMatchObject({ code: 9, stdout: `ready\ngot ${name}\n` });
     });
+  }
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    needs(except({ runc: "passes it on to a program without handlers", crun: "leaves the container" }))(
+      `${signal} before the program runs ends all, and leaves nothing`,
+      async ({ box }) => {
+        const hook = (script: string) => ({ path: "/bin/sh", args: ["sh", "-c", script] });
+        const createRuntime = [hook(`echo > ${box.path("begun")}; sleep 0.3`)];
+        const poststop = [hook(`echo > ${box.path("stopped")}`)];
+        const container = box.container(sh("echo ran"), { hooks: { createRuntime, poststop } });
+        const running = container.beginRun();
+        await vi.waitFor(() => expect(existsSync(box.path("begun"))).toBe(true));
+        running.kill(signal);
+        const code = signal === "SIGTERM" ? 143 : 130;
+        expect(await settled(running)).toMatchObject({ code, stdout: "", stderr: "" });
+        await expect(container.state()).rejects.toThrow("does not exist");
+        expect(existsSync(box.path("stopped")), "poststop hook").toBe(true);
+      },
+    );
   }
 
   test("a runtime that is killed leaves a container that delete --force removes", async ({ box }) => {
@@ -121,9 +148,11 @@ describe("descriptors", () => {
   });
 
   needs(except({ crun: "ignores it" }))("--preserve-fds refuses one that is not open", async ({ box }) => {
-    const result = await box.container(sh(list)).run(["--preserve-fds", "40"]);
-    expect(result.code).toBe(1);
-    expect(result.stderr).toMatch(/fd|descriptor|3/);
+    for (const count of ["40", "99999999"]) {
+      const result = await box.container(sh(list)).run(["--preserve-fds", count]);
+      expect(result.code).toBe(1);
+      expect(result.stderr).toMatch(/fd|descriptor \d/);
+    }
   });
 
   test("LISTEN_FDS are handed on, with LISTEN_PID set to 1", async ({ box }) => {
@@ -143,6 +172,14 @@ describe("descriptors", () => {
     } finally {
       closeSync(descriptor);
     }
+  });
+});
+
+describe("LISTEN_FDS", () => {
+  needs(except({ crun: "asks not whose they are" }))("that are another process's are left alone", async ({ box }) => {
+    const env = { LISTEN_FDS: "7", LISTEN_PID: "1" };
+    const result = await box.container(sh("echo $LISTEN_FDS.")).run([], { env });
+    expect(result).toMatchObject({ code: 0, stdout: ".\n", stderr: "" });
   });
 });
 
