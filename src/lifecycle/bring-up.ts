@@ -72,6 +72,8 @@ export interface Newborn {
   /** Undefined where the config has no process. */
   readonly program: Program | undefined;
   readonly fifos: StartFifos;
+  /** Has the poststop hooks run when the container is unmade. */
+  readonly onHookFailure: () => void;
 }
 
 /** Makes everything but the program run. Disposing of `undo` unmakes it. */
@@ -93,10 +95,13 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
 
   const seccomp = linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, request.root);
 
-  const hooks = { failed: false };
+  let hookFailed = false;
+  const onHookFailure = (): void => {
+    hookFailed = true;
+  };
   undo.defer(() => {
     // runtime.md#lifecycle: after a hook that failed the container is destroyed, and then these run.
-    if (hooks.failed) runPoststop(container.state, request.log);
+    if (hookFailed) runPoststop(container.state, request.log);
   });
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
@@ -129,9 +134,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     host,
     cgroup,
     container,
-    onHookFailure: () => {
-      hooks.failed = true;
-    },
+    onHookFailure,
     seccomp,
     leftOpen: expected.leftOpen,
     cgroupTasks: expected.cgroupTasks,
@@ -147,7 +150,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (config.process !== undefined) chownStreams(hostUid(config.process, config, namespaces));
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const answers = kernel.run(plan);
-  return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
+  return { container, init, kernel, program: programOf?.(answers, kernel), fifos, onHookFailure };
 }
 
 /** Whether a service manager waits for the container to be ready: sd_notify(3). */

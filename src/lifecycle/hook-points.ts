@@ -25,14 +25,7 @@ export function createHooks(
   onFailure: () => void,
 ): Pick<SetUp, "runtimeHooks" | "containerHooks"> {
   const { prestart = [], createRuntime = [], createContainer = [] } = hooks;
-  const told = (run: () => void) => (): void => {
-    try {
-      run();
-    } catch (error) {
-      onFailure();
-      throw error;
-    }
-  };
+  const told = (run: () => void) => (): void => telling(onFailure, run);
   const inRuntime = (): void => {
     const { state } = container;
     const creating = hookState(state, "creating", state.pid);
@@ -58,6 +51,16 @@ export function createHooks(
     runtimeHooks: any(prestart) || any(createRuntime) ? told(inRuntime) : undefined,
     containerHooks: any(createContainer) ? told(inContainer) : undefined,
   };
+}
+
+/** Runs hooks and tells `onFailure` of a failure before it is thrown. */
+export function telling(onFailure: () => void, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    onFailure();
+    throw error;
+  }
 }
 
 /** Runs the hooks that follow a container's end: one that fails is a warning. */

@@ -7,7 +7,10 @@ import type { Context, ExitStatus } from "./command.ts";
 import { consoleSender } from "./console.ts";
 import { destroy } from "./destroy.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
+import { telling } from "./hook-points.ts";
+import { listen } from "./notify-start.ts";
 import { writePidFile } from "./pid-file.ts";
+import { startHooks } from "./start-hooks.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -21,19 +24,25 @@ export function command(context: Context<"run">): ExitStatus {
   };
   const onTerminal = flags.detach ? consoleSender(flags.consoleSocket) : serve;
   const request = { ...context, ...flags, id: args[0], onTerminal, detached: flags.detach, waitsForStart: false };
-  const { container, init, kernel, program } = bringUp(request, undo);
+  const { container, init, kernel, program, onHookFailure } = bringUp(request, undo);
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
+  if (container.state.hooks.startContainer.length > 0)
+    telling(onHookFailure, () => startHooks(container, context.root));
+  const ready = listen(container);
   const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(runNow(program));
-  if (flags.pidFile !== undefined) writePidFile(flags.pidFile, init.pid);
-  afterStart(container);
+  if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));
+  telling(onHookFailure, () => afterStart(container));
   undo.move();
   init.release();
   init[Symbol.dispose]();
   container.unlock();
-  if (signals === undefined) return 0;
-  const status = waitInForeground(init.pid, proxy, signals);
+  if (signals === undefined) {
+    ready?.relay();
+    return 0;
+  }
+  const status = waitInForeground(init.pid, proxy, signals, ready);
   if (!flags.keep) {
     using _lock = container;
     container.lock();

@@ -61,6 +61,21 @@ describe("when hooks run", () => {
     },
   );
 
+  needs(except({ runc: "1.1 runs poststart before the program", crun: "gives startContainer's another place" }))(
+    "in the same order by run",
+    async ({ box }) => {
+      const { file, overrides } = journal(box);
+      const all = Object.fromEntries(KINDS.map((kind) => [kind, [hook(kind, `echo ${kind} >>${file}`)]]));
+      const container = box.container(sh(`sleep 0.3; echo program >>${file}`), overrides, hooks(all));
+      expect(await container.run()).toMatchObject({ code: 0, stderr: "" });
+      expect(readFileSync(file, "utf8").trim().split("\n")).toEqual([
+        ...KINDS.filter((kind) => kind !== "poststop"),
+        "program",
+        "poststop",
+      ]);
+    },
+  );
+
   test("several of a kind run in the order of the list", async ({ box }) => {
     const { file, overrides } = journal(box);
     const list = [1, 2, 3].map((number) => hook("createRuntime", `echo ${number} >>${file}`));
@@ -196,6 +211,23 @@ describe("hooks that fail", () => {
       expect(container.output()).toBe("");
     },
   );
+
+  for (const kind of ["startContainer", "poststart"] as const) {
+    needs(except({ runc: "1.1 runs no poststop hooks", crun: "1.8 runs none" }))(
+      `${kind}: run fails, and what follows a container's end runs after it`,
+      async ({ box }) => {
+        const mark = box.path("poststop");
+        const list = { [kind]: [hook(kind, "exit 4")], poststop: [hook("poststop", `cat >${mark}`)] };
+        const container = box.container(idle(), hooks(list));
+        const result = await container.run(["--pid-file", box.path("pid")]);
+        expect(result.code).toBe(1);
+        expect(result.stderr).toContain(`${kind} hook #0`);
+        expect(JSON.parse(readFileSync(mark, "utf8"))).toMatchObject({ id: container.id, status: "stopped" });
+        expect(existsSync(box.path("pid"))).toBe(false);
+        await expect(container.state()).rejects.toThrow("does not exist");
+      },
+    );
+  }
 
   needs(except({ runc: "1.1 deletes the container", crun: "1.8 only warns" }))(
     "poststart: start fails and the container is killed (spec 1.3)",
