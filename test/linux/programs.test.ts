@@ -204,7 +204,7 @@ describe("become", () => {
   };
   const names = (plan: Plan): string[] => plan.steps.map(({ call }) => call.name);
 
-  it("of root, with no limits to what it may do", () => {
+  it("of root, which may do nothing, since the config says nothing", () => {
     expect(printPlan(as(process(), { nullStdio: [0, 2] }))).toMatchSnapshot();
   });
 

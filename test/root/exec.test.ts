@@ -124,6 +124,14 @@ describe("exec with a process file", () => {
     expect(result.stdout).toMatch(/^1$/m);
   });
 
+  test("a file that says nothing of capabilities gets the container's", async ({ box }) => {
+    const container = await running(box);
+    const text = "grep Cap /proc/self/status";
+    const own = await container.exec(script(text));
+    expect((await container.execProcess({ args: ["sh", "-c", text] })).stdout).toBe(own.stdout);
+    expect(own.stdout).toMatch(/CapBnd:\t0{7}/);
+  });
+
   needs(except({ runc: "1.1 ignores it" }))("takes the umask from the file", async ({ box }) => {
     const container = await running(box);
     const user = { uid: 0, gid: 0, umask: 0o27 };

@@ -72,11 +72,13 @@ describe("capabilities", () => {
     expect(output).toContain(`CapEff: ${kill}\n`);
   });
 
-  test("without capabilities root has none", async ({ box }) => {
-    const none = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
-    const output = await outputOf(box, sh("grep Cap /proc/self/status"), process_({ capabilities: none }));
-    expect(output.match(/0{16}/g)).toHaveLength(5);
-  });
+  const none = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
+  for (const capabilities of [none, undefined]) {
+    test(`without capabilities root has none: ${JSON.stringify(capabilities)}`, async ({ box }) => {
+      const output = await outputOf(box, sh("grep Cap /proc/self/status"), process_({ capabilities }));
+      expect(output.match(/0{16}/g)).toHaveLength(5);
+    });
+  }
 
   test("the inheritable set stays empty when it is not given (CVE-2022-29162)", async ({ box }) => {
     expect(await outputOf(box, sh("grep CapInh /proc/self/status"))).toContain("0000000000000000");
