@@ -32,7 +32,7 @@ import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
 import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
-import { hostId, writeIdMaps } from "./id-maps.ts";
+import { writeIdMaps } from "./id-maps.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
@@ -41,7 +41,7 @@ import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
-import { chownStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
+import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { refuse, refuseUnsupported } from "./unsupported.ts";
 
 /** What the command line says about a container to be made. */
@@ -147,7 +147,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
   if (hasCreateHooks(config)) container.update({});
-  if (config.process !== undefined) chownStreams(hostUid(config.process, config, namespaces));
+  if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], init.pid);
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const answers = kernel.run(plan);
   return { container, init, kernel, program: programOf?.(answers, kernel), fifos, onHookFailure };
@@ -220,6 +220,7 @@ function firstState(request: Request, config: Config, { bundle, rootfs, cgroups 
     cgroupsMade: false,
     hasProcess: config.process !== undefined,
     confined: linux?.seccomp !== undefined || linux?.personality !== undefined,
+    ownKeyring: !request.noNewKeyring,
     lastCalls: [],
   };
 }
@@ -240,14 +241,6 @@ function makeFifos(container: Container, descriptors: Descriptors): StartFifos {
 function setFromOutside(pid: number, process: Process): void {
   setOomScore(pid, process.oomScoreAdj);
   setLimits(pid, process.rlimits);
-}
-
-function hostUid(process: Process, { linux }: Config, namespaces: Namespaces): number {
-  const uid = process.user?.uid ?? 0;
-  if (!namespaces.created.has("user")) return uid;
-  const id = hostId(uid, linux?.uidMappings ?? []);
-  if (id === undefined) throw new ConfigError("process.user.uid", `${uid} is not mapped in the user namespace`);
-  return id;
 }
 
 interface Inside {

@@ -27,7 +27,7 @@ import { setOomScore } from "./oom-score.ts";
 import { writePidFile } from "./pid-file.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
-import { nullStreams, preservedDescriptors } from "./stdio.ts";
+import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { refuse, refuseUnsupportedProcess } from "./unsupported.ts";
 import { UsageError } from "./usage-error.ts";
@@ -57,6 +57,7 @@ export function command(context: Context<"exec">): ExitStatus {
   bear(child.pid);
   setOomScore(child.pid, process.oomScoreAdj);
   setLimits(child.pid, process.rlimits);
+  giveStreams(process, container.state.namespaces, child.pid);
   const program = programOf(kernel.run(plan), kernel);
   const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(runNow(program));
@@ -120,7 +121,7 @@ function prepare(undo: DisposableStack, as: Preparation) {
   plan.at("agent");
   for (const fd of as.leftOpen) plan.add(close(fd));
   if (inUserNamespace) planRootOfUserNamespace(plan);
-  planKeyring(plan, container.id);
+  if (container.state.ownKeyring) planKeyring(plan, container.id);
   const root = process.terminal === true ? plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY)) : undefined;
   const terminal = root === undefined ? undefined : planTerminal(plan, root, process.consoleSize);
   const taker = new DescriptorTaker(undo);

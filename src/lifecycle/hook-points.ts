@@ -44,13 +44,18 @@ export function createHooks(
     const pidfd = undo.adopt(pidfdOpen(state.pid), close);
     const cgroup = undo.use(cgroupOf(container).open());
     const seen = hookState(state, "creating", pidInside(state.pid));
-    const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs, cgroup };
+    const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs, cgroup, ...keyringOf(state) };
     runHooksInside("createContainer", createContainer, seen, inside);
   };
   return {
     runtimeHooks: any(prestart) || any(createRuntime) ? told(inRuntime) : undefined,
     containerHooks: any(createContainer) ? told(inContainer) : undefined,
   };
+}
+
+/** The session keyring that what runs inside joins: it must not have the one of tsrun's caller. */
+export function keyringOf({ id, ownKeyring }: State): { readonly keyring?: string } {
+  return ownKeyring ? { keyring: id } : {};
 }
 
 /** Runs hooks and tells `onFailure` of a failure before it is thrown. */

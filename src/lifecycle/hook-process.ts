@@ -14,6 +14,7 @@ import { close } from "../linux/agent/descriptors.ts";
 import { syscall } from "../linux/calls.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { encode } from "../linux/encode.ts";
+import { planKeyring } from "../linux/identity.ts";
 import { AgentKernel, Results } from "../linux/kernel.ts";
 import { Plan } from "../linux/plan.ts";
 import { type Become, become, type CgroupEntry, launch, type Program, runNow } from "../linux/programs.ts";
@@ -35,6 +36,8 @@ export interface Inside {
   readonly root?: number;
   /** The container's cgroups; without them the hook stays in tsrun's. */
   readonly cgroup?: CgroupEntry;
+  /** The container whose session keyring the hook joins. */
+  readonly keyring?: string;
   /** The working directory; by default the root. */
   readonly cwd?: string;
   /** The environment of a hook that has none of its own. */
@@ -100,10 +103,11 @@ function cloneInside(streams: Streams, { pidfd, flags, root, cgroup }: Inside): 
 }
 
 /** Makes the process root of the container's user namespace, if it has one: of another's it would be nobody. */
-function asRoot(kernel: AgentKernel, { flags, root, cwd }: Inside): void {
+function asRoot(kernel: AgentKernel, { flags, root, cwd, keyring }: Inside): void {
   const plan = new Plan();
   plan.at("hook");
   planChroot(plan, root);
+  if (keyring !== undefined) planKeyring(plan, keyring);
   if ((flags & CLONE_NEWUSER) !== 0) planRootOfUserNamespace(plan);
   planSession(plan.at("hook"));
   if (cwd !== undefined) plan.add(syscall("chdir", cwd));
@@ -116,13 +120,14 @@ function asUser(
   kernel: AgentKernel,
   pid: number,
   hook: Hook,
-  { root, cwd }: Inside,
+  { root, cwd, keyring }: Inside,
   as: NonNullable<Inside["become"]>,
 ): void {
   const process = { ...as.process, args: [hook.path], cwd: cwd ?? as.process.cwd };
   setLimits(pid, process.rlimits);
   const plan = new Plan();
   planChroot(plan.at("hook"), root);
+  if (keyring !== undefined) planKeyring(plan, keyring);
   const { program } = become(plan, { ...as, process, terminal: undefined, nullStdio: [] });
   planFate(plan);
   program(kernel.run(plan));

@@ -48,6 +48,8 @@ export interface State {
   readonly hasProcess: boolean;
   /** Whether exec must read the config for more than the process: a seccomp profile, a personality. */
   readonly confined: boolean;
+  /** Whether it has a session keyring, for what runs in it later to join. */
+  readonly ownKeyring: boolean;
   /** The calls that init makes once `start` lets it, each after its config field: for the words of a failure. */
   readonly lastCalls: readonly string[];
 }

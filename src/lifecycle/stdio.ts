@@ -5,6 +5,8 @@ import { makedev } from "../linux/abi/stat.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { descriptorStatus, type FileStatus } from "../linux/file-status.ts";
 import { chownDescriptor } from "../linux/files.ts";
+import type { Namespace, Process } from "../spec/config.gen.ts";
+import { hostUid } from "./id-maps.ts";
 import { isErrno } from "./output.ts";
 
 const STREAMS = [0, 1, 2] as const;
@@ -15,8 +17,15 @@ export function nullStreams(): number[] {
   return STREAMS.filter((fd) => isNull(statOf(fd)));
 }
 
-/** Gives the standard streams to a user of the host's, who could not reopen them through /proc/self/fd otherwise. */
-export function chownStreams(uid: number): void {
+/**
+ * Gives the standard streams to the user of a process that is about to have them, who could not reopen them through
+ * /proc/self/fd otherwise. A process with a terminal gets none of tsrun's.
+ */
+export function giveStreams({ terminal, user }: Process, namespaces: readonly Namespace[], pid: number): void {
+  if (terminal !== true) chownStreams(hostUid(user?.uid ?? 0, namespaces, pid));
+}
+
+function chownStreams(uid: number): void {
   for (const fd of STREAMS) {
     const stats = statOf(fd);
     if (stats === undefined || isNull(stats) || stats.uid === uid) continue;

@@ -154,6 +154,23 @@ describe("exec with a process file", () => {
     expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe("sleep\0" + "20\0");
   });
 
+  needs(except({ crun: "gives nothing away" }))("its user can reopen the standard streams", async ({ box }) => {
+    const container = await running(box);
+    const command = script("echo out >/dev/stdout && echo err >/dev/stderr");
+    expect(await container.execDetached(command, ["--user", "1000"])).toMatchObject({ code: 0 });
+    const read = (stream: string) => readFileSync(box.path(`${container.id}-exec.${stream}`), "utf8");
+    await expect.poll(() => [read("out"), read("err")]).toEqual(["out\n", "err\n"]);
+  });
+
+  needs(except({ crun: "joins none" }))("joins the container's session keyring, where it has one", async ({ box }) => {
+    const key = "grep -o '_ses[^:]*' /proc/keys | sort -u";
+    const own = await running(box);
+    expect((await own.exec(script(key))).stdout).toContain(`_ses.${own.id}`.slice(0, 12));
+    const none = box.container(idle());
+    expect((await none.runDetached(["--no-new-keyring"])).code).toBe(0);
+    expect((await none.exec(script(key))).stdout).not.toContain(none.id);
+  });
+
   test("dies with the container", async ({ box }) => {
     const container = await running(box);
     const file = box.path("exec.pid");
