@@ -53,7 +53,25 @@ import { componentsOf } from "./in-root.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { resolveFrom } from "./paths.ts";
 import { type Late, Out, OutWord, type Result } from "./plan.ts";
-import type { RootBuilder } from "./rootfs.ts";
+import type { RootBuilder, RootIngredients } from "./rootfs.ts";
+
+/**
+ * Opens what planMount and its like will look for on the host, by path: once init is root of a user namespace, it may not
+ * enter the host's closed directories. Until then the kernel knows it as the root that it was.
+ */
+export function planSources({ plan, config, bundle }: Omit<RootIngredients, "opened">): Map<string, Result> {
+  const opened = new Map<string, Result>();
+  const open = (path: string): void => {
+    if (!opened.has(path)) opened.set(path, plan.add(openat(AT_FDCWD, path, O_PATH)));
+  };
+  for (const [i, { destination, type, source, options = [] }] of (config.mounts ?? []).entries()) {
+    const isBind = type === "bind" || options.includes("bind") || options.includes("rbind");
+    plan.at(`mounts[${i}] (${destination})`);
+    if (isBind && source !== undefined && !options.includes("remount")) open(resolveFrom(bundle, source));
+  }
+  if ((config.linux?.maskedPaths ?? []).length > 0) open(bundle); // planMaskedPaths covers it
+  return opened;
+}
 
 /** Mounts `config.mounts[index]`. */
 export function planMount(to: RootBuilder, mount: Mount, index: number): void {
@@ -81,7 +99,10 @@ function planBind(to: RootBuilder, field: string, mount: Mount, destination: str
     throw new ConfigError(field, "only a procfs can be mounted on /proc");
   const isDirectory = to.host.isDirectory(source) ?? true;
   const recursive = options.bind === "rbind" ? AT_RECURSIVE : 0;
-  const tree = to.plan.add(cloneTree(AT_FDCWD, source, recursive));
+  const opened = to.opened.get(source);
+  const tree = to.plan.add(
+    opened === undefined ? cloneTree(AT_FDCWD, source, recursive) : cloneTree(opened, "", AT_EMPTY_PATH | recursive),
+  );
   if (isDirectory) to.inRoot.makeDirectory(to.plan, destination);
   else to.inRoot.makeFile(to.plan, destination);
   attach(to, tree, destination, options);

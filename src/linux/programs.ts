@@ -19,7 +19,7 @@ import { planDevices } from "./devices.ts";
 import { planKeyring, planLoopback, planNames } from "./identity.ts";
 import { planLookup } from "./lookup.ts";
 import { planMaskedPaths, planReadonlyPaths } from "./masked-paths.ts";
-import { planMount } from "./mounts.ts";
+import { planMount, planSources } from "./mounts.ts";
 import { cloneFlags, hasNamespace, type Namespaces, planJoins, planTimeNamespace } from "./namespaces.ts";
 import { AgentSocket, type Answers, Out, Plan, type Result, Strings, Struct } from "./plan.ts";
 import { planDescriptorLimit } from "./rlimits.ts";
@@ -105,7 +105,7 @@ function planEnterCgroup(plan: Plan, tasks: readonly number[], resetAffinity: bo
 }
 
 /** What setUp is told beside what planRoot needs. */
-export interface SetUp extends RootIngredients {
+export interface SetUp extends Omit<RootIngredients, "opened"> {
   readonly id: string;
   readonly newKeyring: boolean;
   readonly noPivot: boolean;
@@ -125,10 +125,12 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   plan.at("container").add(syscall("umask", 0)); // modes of what is made are what the config says
   for (const fd of with_.leftOpen) plan.add(close(fd));
   if (with_.newKeyring) planKeyring(plan, with_.id);
-  if (hasNamespace(namespaces, "user")) planRootOfUserNamespace(plan);
+  const changesUser = hasNamespace(namespaces, "user");
+  const opened = changesUser ? planSources(with_) : new Map<string, Result>();
+  if (changesUser) planRootOfUserNamespace(plan);
   planLoopback(plan, namespaces);
   planNames(plan, config);
-  const to = planRoot(with_);
+  const to = planRoot({ ...with_, opened });
   for (const [i, mount] of (config.mounts ?? []).entries()) planMount(to, mount, i);
   planDevices(to);
   const terminal = process?.terminal === true ? planTerminal(plan, to.root, process.consoleSize) : undefined;

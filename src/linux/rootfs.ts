@@ -35,6 +35,8 @@ export interface RootBuilder {
   readonly rootfs: string;
   /** The container's cgroup directories; tsrun's own where it has none. */
   readonly cgroups: readonly CgroupDirectory[];
+  /** What was opened on the host by its path, before init became a user who may not reach it. */
+  readonly opened: ReadonlyMap<string, Result>;
   /** A descriptor of init's, duplicated into tsrun; close-on-exec. */
   readonly takeDescriptor: (fd: number) => number;
   /** The root of the root file system, by descriptor. */
@@ -130,8 +132,9 @@ export function planReadonly(to: RootBuilder): void {
 }
 
 /** Closes what the root was made with: a process that waits for its start holds nothing that it does not need. */
-export function planClose({ plan, root, proc }: RootBuilder): void {
+export function planClose({ plan, root, proc, opened }: RootBuilder): void {
   plan.at("root.path").add(close(root));
+  for (const fd of opened.values()) plan.add(close(fd));
   if (proc !== undefined) plan.add(close(proc));
 }
 

@@ -84,7 +84,7 @@ export function inRoot(
   plan: (to: RootBuilder) => void,
   changes: Partial<SetUp> = {},
 ): { to: RootBuilder; lines: string[] } {
-  const to = planRoot(ingredients(from, changes));
+  const to = planRoot({ ...ingredients(from, changes), opened: new Map() });
   const before = to.plan.steps.length;
   plan(to);
   return { to, lines: calls(to.plan).slice(before) };

@@ -2,10 +2,10 @@
 // container in its own mountinfo.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { type Json, MOUNTS, mounts, sh } from "./harness/config.ts";
+import { type Json, linux, MOUNTS, mounts, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { except, fileSystem, needs } from "./harness/needs.ts";
 import { outputOf, refusalOf } from "./harness/run.ts";
@@ -139,6 +139,25 @@ describe("options of a bind mount", () => {
     expect(
       await outputOf(box, sh("cat /made/for/it; touch /made/for/it || echo no"), mounts(mount)).catch(String),
     ).toMatch(/textno|stderr/);
+  });
+
+  for (const target of ["../run/deep/file", "/run/deep/file"]) {
+    test(`a file is bound where a link leads, which may be nowhere yet: ${target}`, async ({ box }) => {
+      const source = box.path("file");
+      writeFileSync(source, "bound");
+      const mount = { destination: "/etc/resolv.conf", type: "bind", source, options: ["rbind", "ro"] };
+      const container = box.container(sh("cat /run/deep/file; readlink /etc/resolv.conf"), mounts(mount));
+      symlinkSync(target, join(container.rootfs, "etc/resolv.conf"));
+      expect(await container.run()).toMatchObject({ code: 0, stdout: `bound${target}\n`, stderr: "" });
+    });
+  }
+
+  test("an empty option is none", async ({ box }) => {
+    const source = box.makeDirectory("source");
+    const bind = { destination: "/m", type: "bind", source, options: ["bind", "", "ro"] };
+    const tmpfs = { destination: "/t", type: "tmpfs", source: "t", options: ["", "ro"] };
+    const output = await outputOf(box, sh(`${INFO("/m")}; ${INFO("/t")}`), mounts(bind, tmpfs));
+    expect(output).toMatch(/^ro,.*\nro,.*\n$/);
   });
 
   test("a relative source is relative to the bundle", async ({ box }) => {
@@ -278,6 +297,33 @@ describe("special file systems", () => {
     expect(await container.run()).toMatchObject({ code: 0, stdout: "file\ndeep\ndeep/er\n" });
     expect(container.readFile("etc/hostname")).toBe("file\n");
   });
+
+  needs(except({ runc: "1.1 knows no fifos, and no extended attributes", crun: "makes devices with the wrong mode" }))(
+    "tmpcopyup copies fifos, devices, owners, and the capabilities of programs",
+    async ({ box }) => {
+      const mount = { destination: "/c", type: "tmpfs", source: "t", options: ["tmpcopyup"] };
+      const list = "stat -c '%n %a %u:%g %t:%T' /c/device /c/pipe /c/program; wc -c </c/program";
+      const container = box.container(sh(`${list}; sleep 20`), mounts(mount));
+      container.writeFile("c/program", "binary", 0o755);
+      const at = (name: string) => join(container.rootfs, "c", name);
+      execFileSync("mknod", ["-m", "600", at("device"), "c", "1", "7"]);
+      execFileSync("mkfifo", ["-m", "622", at("pipe")]);
+      execFileSync("chown", ["5:6", at("pipe"), at("program")]);
+      const attribute = "import os, sys; os.setxattr(sys.argv[1], 'security.capability', bytes.fromhex(sys.argv[2]))";
+      const netRaw = "0100000200200000000000000000000000000000";
+      execFileSync("python3", ["-c", attribute, at("program"), netRaw]);
+      expect((await container.create()).code).toBe(0);
+      await container.start();
+      expect(await container.untilOutput("6\n")).toBe(
+        ["device 600 0:0 1:7", "pipe 622 5:6 0:0", "program 755 5:6 0:0"].map((line) => `/c/${line}\n`).join("") +
+          "6\n",
+      );
+      const { pid } = await container.state();
+      const read = "import os, sys; print(os.getxattr(sys.argv[1], 'security.capability').hex())";
+      const seen = execFileSync("python3", ["-c", read, `/proc/${pid}/root/c/program`], { encoding: "utf8" });
+      expect(seen.trim()).toBe(netRaw);
+    },
+  );
 
   needs(fileSystem("overlay"))("overlay with lower, upper and work directories", async ({ box }) => {
     // A tmpfs of our own: the root file system may be an overlay itself, on which no other can lie.
@@ -448,7 +494,30 @@ describe("devices", () => {
   });
 });
 
+describe("/dev/ptmx", () => {
+  test("is a link to the container's own, whatever the image has there", async ({ box }) => {
+    const only = MOUNTS.filter(({ destination }) => destination === "/proc");
+    const directory = box.container(sh("readlink /dev/ptmx"), { mounts: only });
+    mkdirSync(join(directory.rootfs, "dev/ptmx"));
+    const file = box.container(sh("readlink /dev/ptmx"), { mounts: only });
+    file.writeFile("dev/ptmx", "");
+    for (const container of [directory, file]) {
+      expect(await container.run()).toMatchObject({ code: 0, stdout: "pts/ptmx\n", stderr: "" });
+    }
+  });
+});
+
 describe("masked and read-only paths", () => {
+  // To the mode that it has already: were it to succeed, nothing would be lost.
+  needs(except({ runc: "masks with the container's own /dev/null" }))(
+    "a mask does not lead to the host's /dev/null: its mode cannot be changed",
+    async ({ box }) => {
+      const script = sh("chmod 666 /proc/version 2>&1; chown 0 /proc/version 2>&1; echo x >/proc/version");
+      const output = await outputOf(box, script, linux({ maskedPaths: ["/proc/version"] }));
+      expect(output.match(/Read-only file system/g)).toHaveLength(2);
+    },
+  );
+
   test("a masked file reads empty and a masked directory is empty and cannot be written", async ({ box }) => {
     const container = box.container(
       sh("cat /proc/version | wc -c; ls /home | wc -l; touch /home/x 2>/dev/null || echo ro; cat /etc/hostname"),
