@@ -128,10 +128,16 @@ describe("limits and switches", () => {
     const { execa } = await import("execa");
     const { commandWords } = await import("./harness/runtime.ts");
     const words = [...commandWords(), "--root", box.root, "run", "--bundle", container.bundle, container.id];
-    const result = await execa("sh", ["-c", 'ulimit -Sn 333; "$@"; exit $?', "sh", ...words], {
-      env: { TSRUN_TEST: box.word },
-    });
-    expect(result.stdout.split("\n")[0]).toBe("333");
+    // From a shell, and from one that becomes the runtime: then only the runtime itself has the limit.
+    for (const line of ['"$@"; exit $?', 'exec "$@"']) {
+      const env = { TSRUN_TEST: box.word };
+      const result = await execa("sh", ["-c", `ulimit -Sn 333; ${line}`, "sh", ...words], { env });
+      expect(result.stdout.split("\n")[0]).toBe("333");
+    }
+  });
+
+  test("the user that is no user's is refused: it would be root", async ({ box }) => {
+    expect(await refusalOf(box, process_({ user: { uid: 4294967295, gid: 0 } }))).toMatch(/user|uid/);
   });
 
   test("no_new_privs is set when asked for, and only then", async ({ box }) => {
