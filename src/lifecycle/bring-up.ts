@@ -32,7 +32,7 @@ import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
 import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
-import { writeIdMaps } from "./id-maps.ts";
+import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
@@ -143,6 +143,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const { child: init, kernel } = expected.meet();
   bear(init.pid);
   if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
+  else if (linux !== undefined && hasNamespace(namespaces, "user")) checkIdMaps(init.pid, linux);
   if (config.process !== undefined) setFromOutside(init.pid, config.process);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.

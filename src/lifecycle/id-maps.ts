@@ -12,6 +12,25 @@ export function writeIdMaps(pid: number, { uidMappings = [], gidMappings = [] }:
   write(`/proc/${pid}/gid_map`, gidMappings, "linux.gidMappings");
 }
 
+/** Refuses maps given for a user namespace that was joined, which has others: nobody would notice. Engines repeat its own. */
+export function checkIdMaps(pid: number, { uidMappings, gidMappings }: Linux): void {
+  for (const [field, given, file] of [
+    ["linux.uidMappings", uidMappings, "uid_map"],
+    ["linux.gidMappings", gidMappings, "gid_map"],
+  ] as const) {
+    if (given === undefined || given.length === 0) continue;
+    if (inOrder(given) !== inOrder(idMap(pid, file)))
+      throw new ConfigError(field, "the user namespace that is joined has another map");
+  }
+}
+
+function inOrder(map: readonly IdMapping[]): string {
+  return map
+    .map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}`)
+    .toSorted()
+    .join();
+}
+
 function write(file: string, mappings: readonly IdMapping[], field: string): void {
   const lines = mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`);
   try {
@@ -24,14 +43,14 @@ function write(file: string, mappings: readonly IdMapping[], field: string): voi
 /** The id on the host of a user of process `pid`, which has these namespaces. @throws ConfigError for one that is not mapped */
 export function hostUid(uid: number, namespaces: readonly Namespace[], pid: number): number {
   if (!namespaces.some(({ type }) => type === "user")) return uid;
-  const id = hostId(uid, uidMap(pid));
+  const id = hostId(uid, idMap(pid, "uid_map"));
   if (id === undefined) throw new ConfigError("process.user.uid", `${uid} is not mapped in the user namespace`);
   return id;
 }
 
-/** The kernel's word: a namespace that was joined has its map from somebody else. proc_pid_uid_map(5). */
-function uidMap(pid: number): IdMapping[] {
-  const lines = readText(`/proc/${pid}/uid_map`).trim().split("\n");
+/** The kernel's word: a namespace that was joined has its maps from somebody else. proc_pid_uid_map(5). */
+function idMap(pid: number, file: "uid_map" | "gid_map"): IdMapping[] {
+  const lines = readText(`/proc/${pid}/${file}`).trim().split("\n");
   return lines.map((line) => {
     const [containerID = 0, hostID = 0, size = 0] = line.trim().split(/ +/).map(Number);
     return { containerID, hostID, size };

@@ -40,7 +40,7 @@ function chownStreams(uid: number): void {
 
 /** The descriptors to keep, and the environment that tells of them. Throws ConfigError for one that is not open. */
 export function preservedDescriptors(preserveFds: number): { readonly fds: readonly number[]; readonly env: string[] } {
-  const listening = Number(process.env.LISTEN_FDS ?? 0) || 0;
+  const listening = isForUs(process.env.LISTEN_PID) ? Number(process.env.LISTEN_FDS ?? 0) || 0 : 0;
   const fds = Array.from({ length: listening + preserveFds }, (_, i) => 3 + i);
   for (const fd of fds)
     if (statOf(fd) === undefined) throw new ConfigError("--preserve-fds", `descriptor ${fd} is not open`);
@@ -48,6 +48,11 @@ export function preservedDescriptors(preserveFds: number): { readonly fds: reado
   const names = process.env.LISTEN_FDNAMES;
   const named = names === undefined ? [] : [`LISTEN_FDNAMES=${names}`];
   return { fds, env: [`LISTEN_FDS=${listening}`, "LISTEN_PID=1", ...named] };
+}
+
+/** Variables may be left over from a service that called whoever called us: descriptor 3 is something else then. */
+function isForUs(listenPid: string | undefined): boolean {
+  return listenPid === undefined || listenPid === String(process.pid);
 }
 
 function statOf(fd: number): FileStatus | undefined {

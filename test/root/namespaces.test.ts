@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { chmodSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { idle, linux, mounts, namespaces, sh } from "./harness/config.ts";
+import { idle, type Json, linux, mounts, namespaces, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { except, kernelFile, needs } from "./harness/needs.ts";
 import { makeRootfs } from "./harness/rootfs.ts";
@@ -234,6 +234,24 @@ describe("id maps", () => {
       await second.start();
       await second.until("stopped");
       expect([second.output(), second.errors()]).toEqual(["1000\n", "there\n"]);
+    },
+  );
+
+  needs(except({ runc: "1.1 refuses any", crun: "1.8 takes any" }))(
+    "for a joined user namespace must be those that it has",
+    async ({ box }) => {
+      const map = (hostID: number, ...more: Json[]) => [{ containerID: 0, hostID, size: 1000 }, ...more];
+      const other = { containerID: 2000, hostID: 5000, size: 1 };
+      const own = linux({ uidMappings: map(100_000, other), gidMappings: map(100_000) });
+      const first = box.container(idle(), namespaces("user", "pid", "mount", "ipc", "uts", "network"), own);
+      await makeReachable(box);
+      expect(await first.create()).toMatchObject({ code: 0 });
+      const { pid } = await first.state();
+      const joined = namespaces("pid", "mount", "uts", `user=/proc/${pid}/ns/user`, `network=/proc/${pid}/ns/net`);
+      const same = linux({ uidMappings: [other, ...map(100_000)], gidMappings: map(100_000) });
+      expect(await outputOf(box, joined, same, sh("id -u"))).toBe("0\n");
+      const wrong = linux({ uidMappings: map(100_000, other), gidMappings: map(100_001) });
+      expect(await refusalOf(box, joined, wrong)).toContain("linux.gidMappings: the user namespace");
     },
   );
 

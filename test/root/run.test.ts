@@ -147,6 +147,12 @@ describe("descriptors", () => {
   });
 });
 
+test("LISTEN_FDS of another process, whose number LISTEN_PID is, are not", async ({ box }) => {
+  const container = box.container(sh("echo $LISTEN_FDS $LISTEN_PID"));
+  const env = { LISTEN_FDS: "2", LISTEN_PID: "1" };
+  expect(await container.run([], { env })).toMatchObject({ code: 0, stdout: "\n", stderr: "" });
+});
+
 describe("NOTIFY_SOCKET", () => {
   const program = sh("echo $NOTIFY_SOCKET; while :; do sleep 0.05; done");
   const ours = needs(except({ crun: "1.8 has no socket of its own in between" }));
