@@ -147,6 +147,20 @@ describe("what hooks get", () => {
     expect(readFileSync(file, "utf8")).toBe("ONLY=this\0");
   });
 
+  needs(except({ crun: "runs createContainer in the bundle too" }))(
+    "the bundle as their working directory, those of the container its root",
+    async ({ box }) => {
+      const { file, overrides } = journal(box);
+      const note = (kind: Kind) => [hook(kind, `echo ${kind} $(pwd) >>${file}`)];
+      const container = box.container(overrides, hooks(Object.fromEntries(KINDS.map((kind) => [kind, note(kind)]))));
+      expect((await container.run()).code).toBe(0);
+      const lines = readFileSync(file, "utf8").trim().split("\n");
+      const places = { createContainer: container.rootfs, startContainer: "/" };
+      const expected = KINDS.map((kind) => `${kind} ${{ ...places }[kind as keyof typeof places] ?? container.bundle}`);
+      expect(lines.toSorted()).toEqual(expected.toSorted());
+    },
+  );
+
   test("their args as they are, the first included", async ({ box }) => {
     const { file, overrides } = journal(box);
     const one = {
