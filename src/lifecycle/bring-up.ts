@@ -4,7 +4,7 @@
 // what `delete --force` finds, by the state that is written first; the agent and init die with their sockets.
 
 import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../linux/abi/fcntl.ts";
-import type { Agent } from "../linux/agent/agent.ts";
+import { type Agent, AgentEnded } from "../linux/agent/agent.ts";
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
 import { Cgroup, type CgroupRecord } from "../linux/cgroups/cgroup.ts";
 import { createCgroup } from "../linux/cgroups/create.ts";
@@ -18,7 +18,7 @@ import type { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
-import { Plan } from "../linux/plan.ts";
+import { type Answers, Plan } from "../linux/plan.ts";
 import { type Program, type SeccompFilter, type StartFifos, setUp } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
@@ -150,8 +150,18 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (hasCreateHooks(config)) container.update({});
   if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], init.pid);
   // Hooks have run by the last of the plan: until then the container is not said to be created.
-  const answers = kernel.run(plan);
+  const answers = runLimited(kernel, plan, linux?.resources?.memory?.limit);
   return { container, init, kernel, program: programOf?.(answers, kernel), fifos, onHookFailure };
+}
+
+/** In the words that callers of runc's look for. */
+function runLimited(kernel: AgentKernel, plan: Plan, memory: number | bigint | undefined): Answers {
+  try {
+    return kernel.run(plan);
+  } catch (error) {
+    if (!(error instanceof AgentEnded && error.byKill) || memory === undefined || memory <= 0) throw error;
+    throw new ConfigError("linux.resources.memory.limit", "container init was OOM-killed (memory limit too low?)");
+  }
 }
 
 /** Whether a service manager waits for the container to be ready: sd_notify(3). */
