@@ -139,9 +139,13 @@ function planFileSystem(
   if (mode !== undefined) planChmod(to, made, mode);
   if (options.copyUp) planCopyUp(to, made, destination);
   if (destination === "/proc" && isWholeProc(type, options)) to.proc ??= made;
-  // What is under /proc and /sys is trusted to be the kernel's: no symbolic link may lead there (CVE-2019-19921).
-  const resolve = type === "proc" || type === "sysfs" ? RESOLVE_NO_SYMLINKS : 0;
-  attach(to, made, destination, { ...options, attributes: { set: late, clear: 0 } }, resolve, to.proc !== made);
+  const attached = { ...options, attributes: { set: late, clear: 0 } };
+  attach(to, made, destination, attached, resolutionOf(type), to.proc !== made);
+}
+
+/** What is under /proc and /sys is trusted to be the kernel's: no symbolic link may lead there (CVE-2019-19921). */
+function resolutionOf(type: string): number {
+  return type === "proc" || type === "sysfs" ? RESOLVE_NO_SYMLINKS : 0;
 }
 
 /** A procfs that shows all, and through which parameters can be written. */
@@ -239,12 +243,14 @@ function planClassicMount(to: RootBuilder, mount: Mount, destination: string, op
     if (equals < 0 || type !== "overlay") return option;
     return `${option.slice(0, equals)}=${overlayPaths(to, option.slice(0, equals), option.slice(equals + 1))}`;
   });
-  const target = to.inRoot.open(plan, destination, O_PATH | O_DIRECTORY);
+  const target = to.inRoot.open(plan, destination, O_PATH | O_DIRECTORY, resolutionOf(type));
   plan.add(syscall("fchdir", target));
   plan.add(close(target));
   const flags = classicFlags(options.attributes.set) | superblockFlags(options.superblock);
   plan.add(syscall("mount", sourceOf(to, mount), ".", type, flags, data.join(",")));
   const made = to.inRoot.open(plan, destination);
+  const { set, clear } = options.recursive;
+  if ((set | clear) !== 0) plan.add(mountSetattr(made, { set, clear }, AT_RECURSIVE));
   for (const { type: propagation, recursive } of options.propagation)
     plan.add(mountSetattr(made, { propagation }, recursive ? AT_RECURSIVE : 0));
   plan.add(close(made));

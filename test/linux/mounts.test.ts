@@ -110,13 +110,14 @@ describe("A file system", () => {
       destination: "/o",
       type: "overlay",
       source: "overlay",
-      options: ["ro", "noatime", `lowerdir=${lower}`, "rprivate"],
+      options: ["ro", "noatime", `lowerdir=${lower}`, "rnosuid", "rprivate"],
     };
     const lines = plan([mount]).lines;
     expect(lines.find((line) => line.startsWith("mount("))).toBe(
       `mount("overlay", ".", "overlay", MS_RDONLY|MS_NOATIME, "lowerdir=/bundle/lower:/abs:/bundle/${"x".repeat(260)}")`,
     );
     expect(lines.some((line) => line.startsWith("fchdir("))).toBe(true);
+    expect(lines.at(-3)).toContain("AT_RECURSIVE, {attr_set=MOUNT_ATTR_NOSUID}");
     expect(lines.at(-2)).toContain("{propagation=MS_PRIVATE}");
   });
 
