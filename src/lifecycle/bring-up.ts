@@ -14,6 +14,7 @@ import { ConfigError } from "../linux/errors.ts";
 import { linkStatusOf } from "../linux/file-status.ts";
 import { writeText } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
+import { mountAt } from "../linux/host-mount.ts";
 import type { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
@@ -31,6 +32,7 @@ import type { Globals } from "./command.ts";
 import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
+import { unmountRoot } from "./destroy.ts";
 import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
@@ -106,7 +108,8 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
   const cgroups = cgroupRecord(host, request, config);
-  container.update(firstState(request, config, { bundle, rootfs, cgroups }));
+  container.update(firstState(request, config, { bundle, rootfs, cgroups, ...mountBefore(namespaces, rootfs) }));
+  undo.defer(() => unmountRoot(container.state));
   writeText(container.configPath, text, 0o600); // what was checked, whatever the file is by now
   if (notified) prepareNotify(container.directory);
   const cgroup = undo.adopt(makeCgroup(host, request, config), (made) => {
@@ -206,9 +209,14 @@ interface Places {
   readonly bundle: string;
   readonly rootfs: string;
   readonly cgroups: CgroupRecord;
+  readonly mountBefore?: number;
 }
 
-function firstState(request: Request, config: Config, { bundle, rootfs, cgroups }: Places): State {
+function mountBefore(namespaces: Namespaces, rootfs: string): Pick<Places, "mountBefore"> {
+  return hasNamespace(namespaces, "mount") ? {} : { mountBefore: mountAt(rootfs) };
+}
+
+function firstState(request: Request, config: Config, places: Places): State {
   const { hooks = {}, annotations = {}, linux } = config;
   return {
     ociVersion: SPEC_VERSION,
@@ -217,8 +225,6 @@ function firstState(request: Request, config: Config, { bundle, rootfs, cgroups 
     pid: 0,
     pidStart: 0,
     created: new Date().toISOString(),
-    bundle,
-    rootfs,
     annotations,
     uid: process.getuid?.() ?? 0,
     namespaces: (linux?.namespaces ?? []).map(({ type, path }) => ({ type, ...(path && { path }) })),
@@ -227,7 +233,7 @@ function firstState(request: Request, config: Config, { bundle, rootfs, cgroups 
       poststart: (hooks.poststart ?? []) as State["hooks"]["poststart"],
       poststop: (hooks.poststop ?? []) as State["hooks"]["poststop"],
     },
-    cgroups,
+    ...places,
     cgroupsMade: false,
     hasProcess: config.process !== undefined,
     confined: linux?.seccomp !== undefined || linux?.personality !== undefined,

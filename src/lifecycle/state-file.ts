@@ -30,6 +30,8 @@ export interface State {
   readonly bundle: string;
   readonly rootfs: string;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Without a mount namespace: the mount that was at `rootfs` before the container's, see host-mount.ts. */
+  readonly mountBefore?: number;
   /** Who created it: the user id that `list` shows the name of. */
   readonly uid: number;
   /** As in config.json: one with a `path` was joined and is not the container's own. */

@@ -2,7 +2,7 @@
 // container in its own mountinfo.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { type Json, linux, MOUNTS, mounts, sh } from "./harness/config.ts";
@@ -491,6 +491,33 @@ describe("devices", () => {
     const list = MOUNTS.filter(({ destination }) => !String(destination).startsWith("/dev"));
     const mount = { destination: "/dev", type: "bind", source, options: ["bind"] };
     expect(await outputOf(box, sh("ls /dev"), { mounts: [...list, mount] })).not.toMatch(/zero|full/);
+  });
+});
+
+describe("without a mount namespace", () => {
+  const namespaces = linux({ namespaces: [{ type: "pid" }, { type: "uts" }] });
+  const own = needs(except({ runc: "leaves its mounts", crun: "is in a mount namespace of the harness's" }));
+  const mounted = (path: string) =>
+    readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(path)).length;
+
+  own("what was mounted on the host goes with the container, what was there before does not", async ({ box }) => {
+    const container = box.container(sh("cat /proc/mounts >/dev/null; echo ran"), namespaces);
+    execFileSync("mount", ["--bind", container.rootfs, container.rootfs]);
+    box.defer(() => void execFileSync("umount", [container.rootfs]));
+    expect((await container.create()).code).toBe(0);
+    expect(mounted(container.rootfs)).toBeGreaterThan(2);
+    await container.start();
+    await container.untilOutput("ran");
+    expect((await container.delete("--force")).code).toBe(0);
+    expect(mounted(container.rootfs)).toBe(1);
+  });
+
+  own("a create that fails leaves no mounts either", async ({ box }) => {
+    const container = box.container(namespaces, { process: { args: ["no-such-program"] } });
+    expect((await container.create()).code).toBe(1);
+    expect(mounted(container.rootfs)).toBe(0);
   });
 });
 
