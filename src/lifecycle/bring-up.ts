@@ -121,6 +121,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const expected = beget(undo, {
     name: "tsrun:init",
     namespaces,
+    keyring: request.noNewKeyring ? undefined : request.id,
     timeOffsets: linux?.timeOffsets,
     cgroup,
     entersCgroupLater: true,
@@ -290,8 +291,6 @@ function planInside(undo: DisposableStack, at: Inside) {
     rootfs: at.rootfs,
     cgroups: cgroupDirectories(at.cgroup, at.host),
     takeDescriptor: taker.take,
-    id: request.id,
-    newKeyring: !request.noNewKeyring,
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
     cgroupTasks: at.cgroupTasks,

@@ -6,7 +6,6 @@ import { close, openat } from "../linux/calls.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { thisHost } from "../linux/host.ts";
-import { planKeyring } from "../linux/identity.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import { Plan } from "../linux/plan.ts";
 import { runNow, type SeccompFilter } from "../linux/programs.ts";
@@ -22,7 +21,7 @@ import { cgroupOf } from "./container-cgroup.ts";
 import { Descriptors } from "./descriptors.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
-import { namespaceFlags } from "./join.ts";
+import { keyringOf, namespaceFlags } from "./join.ts";
 import { setOomScore } from "./oom-score.ts";
 import { writePidFile } from "./pid-file.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
@@ -91,6 +90,7 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
   if (!container.initIsAlive()) throw new UsageError("cannot exec in a stopped container");
   const { leftOpen, meet } = beget(undo, {
     name: "tsrun:exec",
+    keyring: keyringOf(container.state),
     namespaces: { created: new Set(), joined: [] },
     joinInit: { pidfd, flags: namespaceFlags(container.state) },
     cgroup,
@@ -121,7 +121,6 @@ function prepare(undo: DisposableStack, as: Preparation) {
   plan.at("agent");
   for (const fd of as.leftOpen) plan.add(close(fd));
   if (inUserNamespace) planRootOfUserNamespace(plan);
-  if (container.state.ownKeyring) planKeyring(plan, container.id);
   const root = process.terminal === true ? plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY)) : undefined;
   const terminal = root === undefined ? undefined : planTerminal(plan, root, process.consoleSize);
   const taker = new DescriptorTaker(undo);

@@ -10,7 +10,7 @@ import type { Config, Hook } from "../spec/config.gen.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { type HookState, runHooks, runHooksInside } from "./hooks.ts";
-import { namespaceFlags } from "./join.ts";
+import { keyringOf, namespaceFlags } from "./join.ts";
 import type { Log } from "./log.ts";
 import type { State } from "./state-file.ts";
 
@@ -42,18 +42,13 @@ export function createHooks(
     const pidfd = undo.adopt(pidfdOpen(state.pid), close);
     const cgroup = undo.use(cgroupOf(container).open());
     const seen = hookState(state, "creating", pidInside(state.pid));
-    const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs, cgroup, ...keyringOf(state) };
+    const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs, cgroup, keyring: keyringOf(state) };
     runHooksInside("createContainer", createContainer, seen, inside);
   };
   return {
     runtimeHooks: any(prestart) || any(createRuntime) ? told(inRuntime) : undefined,
     containerHooks: any(createContainer) ? told(inContainer) : undefined,
   };
-}
-
-/** The session keyring that what runs inside joins: it must not have the one of tsrun's caller. */
-export function keyringOf({ id, ownKeyring }: State): { readonly keyring?: string } {
-  return ownKeyring ? { keyring: id } : {};
 }
 
 /** Runs hooks and tells `onFailure` of a failure before it is thrown. */

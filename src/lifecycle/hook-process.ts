@@ -14,7 +14,6 @@ import { close } from "../linux/agent/descriptors.ts";
 import { syscall } from "../linux/calls.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { encode } from "../linux/encode.ts";
-import { planKeyring } from "../linux/identity.ts";
 import { AgentKernel, Results } from "../linux/kernel.ts";
 import { Plan } from "../linux/plan.ts";
 import { type Become, become, type CgroupEntry, launch, type Program, runNow } from "../linux/programs.ts";
@@ -37,7 +36,7 @@ export interface Inside {
   /** The container's cgroups; without them the hook stays in tsrun's. */
   readonly cgroup?: CgroupEntry;
   /** The container whose session keyring the hook joins. */
-  readonly keyring?: string;
+  readonly keyring: string | undefined;
   /** The working directory; by default the root. */
   readonly cwd?: string;
   /** The environment of a hook that has none of its own. */
@@ -79,7 +78,7 @@ export function startHookInside(hook: Hook, streams: Streams, inside: Inside): A
 }
 
 /** A child of tsrun's in the container. The agent that made it is gone again. */
-function cloneInside(streams: Streams, { pidfd, flags, root, cgroup }: Inside): Agent {
+function cloneInside(streams: Streams, { pidfd, flags, root, cgroup, keyring }: Inside): Agent {
   const { tasks = [], directory } = cgroup ?? {};
   const [ours, theirs] = socketpair();
   try {
@@ -90,6 +89,7 @@ function cloneInside(streams: Streams, { pidfd, flags, root, cgroup }: Inside): 
       namespaces: { created: new Set(), joined: [] },
       ...(flags !== 0 && { joinInit: { pidfd, flags } }),
       cgroup: { tasks, directory },
+      keyring,
       firstPrivateFd: 3,
       childSocket: theirs,
     });
@@ -103,11 +103,10 @@ function cloneInside(streams: Streams, { pidfd, flags, root, cgroup }: Inside): 
 }
 
 /** Makes the process root of the container's user namespace, if it has one: of another's it would be nobody. */
-function asRoot(kernel: AgentKernel, { flags, root, cwd, keyring }: Inside): void {
+function asRoot(kernel: AgentKernel, { flags, root, cwd }: Inside): void {
   const plan = new Plan();
   plan.at("hook");
   planChroot(plan, root);
-  if (keyring !== undefined) planKeyring(plan, keyring);
   if ((flags & CLONE_NEWUSER) !== 0) planRootOfUserNamespace(plan);
   planSession(plan.at("hook"));
   if (cwd !== undefined) plan.add(syscall("chdir", cwd));
@@ -120,14 +119,13 @@ function asUser(
   kernel: AgentKernel,
   pid: number,
   hook: Hook,
-  { root, cwd, keyring }: Inside,
+  { root, cwd }: Inside,
   as: NonNullable<Inside["become"]>,
 ): void {
   const process = { ...as.process, args: [hook.path], cwd: cwd ?? as.process.cwd };
   setLimits(pid, process.rlimits);
   const plan = new Plan();
   planChroot(plan.at("hook"), root);
-  if (keyring !== undefined) planKeyring(plan, keyring);
   const { program } = become(plan, { ...as, process, terminal: undefined, nullStdio: [] });
   planFate(plan);
   program(kernel.run(plan));

@@ -10,9 +10,9 @@ import type { Config } from "../spec/config.gen.ts";
 import { loadConfig } from "../spec/load.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
-import { hookState, keyringOf, pidInside } from "./hook-points.ts";
+import { hookState, pidInside } from "./hook-points.ts";
 import { runHooksInside } from "./hooks.ts";
-import { namespaceFlags } from "./join.ts";
+import { keyringOf, namespaceFlags } from "./join.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 
@@ -34,7 +34,7 @@ export function startHooks(container: Container, root: string): void {
     flags: namespaceFlags(state),
     cgroup,
     env: config.process?.env ?? [],
-    ...keyringOf(state),
+    keyring: keyringOf(state),
     // Without a mount namespace to join, the hook would find its path in the host's root.
     ...(!hasMounts && { root: undo.adopt(open(`/proc/${state.pid}/root`, O_RDONLY), close) }),
     ...(become !== undefined && { become }),

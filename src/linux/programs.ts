@@ -56,6 +56,8 @@ export interface Launch {
   /** exec: a pidfd of init, and the CLONE_NEW* flags of the namespaces to join by it. */
   readonly joinInit?: { readonly pidfd: number; readonly flags: number };
   readonly cgroup: CgroupEntry;
+  /** The container whose session keyring the process gets; undefined: the caller's. */
+  readonly keyring: string | undefined;
   /** exec: process.execCPUAffinity. */
   readonly affinity?: Process["execCPUAffinity"];
   /** The first descriptor that is not the program's: 3 and up are, as far as the caller preserved them. */
@@ -72,6 +74,8 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   // process of a joined pid namespace may look in (CVE-2016-9962).
   plan.at("agent").add(syscall("close_range", to.firstPrivateFd, 0xffff_ffff, CLOSE_RANGE_CLOEXEC));
   plan.add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
+  // Here, since names of keyrings are those of a user namespace: what comes later finds it by name from the host's alone.
+  if (to.keyring !== undefined) planKeyring(plan, to.keyring);
   const initial = to.affinity?.initial || undefined; // an empty list is none
   if (initial !== undefined) planAffinity(plan, "process.execCPUAffinity.initial", initial);
   planEnterCgroup(plan, cgroup.tasks, initial === undefined);
@@ -106,8 +110,6 @@ function planEnterCgroup(plan: Plan, tasks: readonly number[], resetAffinity: bo
 
 /** What setUp is told beside what planRoot needs. */
 export interface SetUp extends Omit<RootIngredients, "opened"> {
-  readonly id: string;
-  readonly newKeyring: boolean;
   readonly noPivot: boolean;
   /** cgroup v1: descriptors of files to enter the container's cgroups by. */
   readonly cgroupTasks: readonly number[];
@@ -124,7 +126,6 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   const process = config.process;
   plan.at("container").add(syscall("umask", 0)); // modes of what is made are what the config says
   for (const fd of with_.leftOpen) plan.add(close(fd));
-  if (with_.newKeyring) planKeyring(plan, with_.id);
   const changesUser = hasNamespace(namespaces, "user");
   const opened = changesUser ? planSources(with_) : new Map<string, Result>();
   if (changesUser) planRootOfUserNamespace(plan);

@@ -57,8 +57,6 @@ export function ingredients(from: Config, changes: Partial<SetUp> = {}): SetUp {
     takeDescriptor: () => {
       throw new Error("no descriptor was to be taken");
     },
-    id: "sample",
-    newKeyring: true,
     noPivot: false,
     leftOpen: [],
     cgroupTasks: [],

@@ -162,15 +162,6 @@ describe("exec with a process file", () => {
     await expect.poll(() => [read("out"), read("err")]).toEqual(["out\n", "err\n"]);
   });
 
-  needs(except({ crun: "joins none" }))("joins the container's session keyring, where it has one", async ({ box }) => {
-    const key = "grep -o '_ses[^:]*' /proc/keys | sort -u";
-    const own = await running(box);
-    expect((await own.exec(script(key))).stdout).toContain(`_ses.${own.id}`.slice(0, 12));
-    const none = box.container(idle());
-    expect((await none.runDetached(["--no-new-keyring"])).code).toBe(0);
-    expect((await none.exec(script(key))).stdout).not.toContain(none.id);
-  });
-
   test("dies with the container", async ({ box }) => {
     const container = await running(box);
     const file = box.path("exec.pid");

@@ -172,17 +172,6 @@ describe("what hooks get", () => {
     expect(readFileSync(file, "utf8")).toBe("zero a b\n");
   });
 
-  needs(except({ crun: "gives the keyring no name" }))("inside, the container's session keyring", async ({ box }) => {
-    const { file, overrides } = journal(box);
-    const kinds = ["createContainer", "startContainer"] as const;
-    const keys = (kind: Kind) => hook(kind, `echo ${kind} $(grep -o '_ses[^:]*' /proc/keys | sort -u) >>${file}`);
-    const list = Object.fromEntries(kinds.map((kind) => [kind, [keys(kind)]]));
-    const container = box.container(overrides, hooks(list));
-    expect((await container.run()).code).toBe(0);
-    const text = readFileSync(file, "utf8");
-    for (const kind of kinds) expect(text).toMatch(new RegExp(`${kind} .*${`_ses.${container.id}`.slice(0, 12)}`));
-  });
-
   test("the limits of the cgroup are set before they run", async ({ box }) => {
     const { file, overrides } = journal(box);
     const one = hook(

@@ -312,18 +312,3 @@ describe("scheduling", () => {
     );
   });
 });
-
-describe("the session keyring", () => {
-  const key = "cut -c1-8 /proc/keys | head -n1; grep -o '_ses[^:]*' /proc/keys | sort -u";
-
-  needs(except({ crun: "gives it no name" }))(
-    "is new and named for the container, unless --no-new-keyring",
-    async ({ box }) => {
-      const own = box.container(sh(key));
-      const result = await own.run();
-      expect(result.stdout).toContain(`_ses.${own.id}`.slice(0, 12));
-      const kept = box.container(sh(key));
-      expect((await kept.run(["--no-new-keyring"])).stdout).not.toContain(kept.id);
-    },
-  );
-});
