@@ -132,15 +132,14 @@ function planFileSystem(
     to.plan.add(fsconfigFlag(fs, "ro"));
   for (const option of options.data) to.plan.add(fsconfigOption(to, fs, type, option));
   to.plan.add(fsconfigCreate(fs));
-  // It takes what is put into it before it becomes read-only.
-  const late = mode !== undefined || options.copyUp ? options.attributes.set & MOUNT_ATTR_RDONLY : 0;
-  const made = to.plan.add(fsmount(fs, options.attributes.set & ~late & ~laterReadonly(destination, options)));
+  const later = laterReadonly(destination, options, type);
+  const made = to.plan.add(fsmount(fs, options.attributes.set & ~later));
   to.plan.add(close(fs));
   if (mode !== undefined) planChmod(to, made, mode);
-  if (options.copyUp) planCopyUp(to, made, destination);
+  if (options.copyUp && type === "tmpfs") planCopyUp(to, made, destination);
   if (destination === "/proc" && isWholeProc(type, options)) to.proc ??= made;
-  const attached = { ...options, attributes: { set: late, clear: 0 } };
-  attach(to, made, destination, attached, resolutionOf(type), to.proc !== made);
+  const attached = { ...options, attributes: { set: later, clear: 0 } };
+  attach(to, made, destination, attached, { resolve: resolutionOf(type), later, kept: to.proc === made });
 }
 
 /** What is under /proc and /sys is trusted to be the kernel's: no symbolic link may lead there (CVE-2019-19921). */

@@ -44,8 +44,8 @@ export interface RootBuilder {
   readonly inRoot: InRoot;
   /** The container's procfs, by the descriptor of a mount that this plan made: nobody can have put another there. */
   proc: Result | undefined;
-  /** Destinations of mounts that become read-only when all is made. */
-  readonly readonlyLater: string[];
+  /** Mounts that become read-only when all is made. */
+  readonly readonlyLater: { readonly destination: string; readonly mount: Result }[];
   /** What to look at in the answers once the root is made; a check throws. */
   readonly checks: ((answers: Answers) => void)[];
 }
@@ -122,9 +122,8 @@ export function planPropagation({ plan, config, root, namespaces }: RootBuilder)
 /** Makes read-only what had to be writable until now. */
 export function planReadonly(to: RootBuilder): void {
   const { plan, config, root } = to;
-  for (const destination of to.readonlyLater) {
+  for (const { destination, mount } of to.readonlyLater) {
     plan.at(`mounts (${destination})`);
-    const mount = to.inRoot.open(plan, destination);
     plan.add(mountSetattr(mount, { set: MOUNT_ATTR_RDONLY }));
     plan.add(close(mount));
   }

@@ -286,6 +286,21 @@ describe("special file systems", () => {
     expect(await outputOf(box, sh("stat -c %a /tmp"), mounts(mount))).toBe("1777\n");
   });
 
+  test("a read-only tmpfs takes what is mounted below it, and is read-only then", async ({ box }) => {
+    const source = box.path("file");
+    writeFileSync(source, "deep\n");
+    const output = await outputOf(
+      box,
+      sh("cat /t/a/b/file; touch /t/x 2>&1; touch /t/a/x 2>&1; echo all"),
+      mounts(
+        { destination: "/t", type: "tmpfs", source: "t", options: ["ro"] },
+        { destination: "/t/a", type: "tmpfs", source: "t" },
+        { destination: "/t/a/b/file", type: "bind", source, options: ["bind"] },
+      ),
+    );
+    expect(output).toBe("deep\ntouch: /t/x: Read-only file system\nall\n");
+  });
+
   test("tmpcopyup fills a tmpfs with what it covers", async ({ box }) => {
     const mount = { destination: "/etc", type: "tmpfs", source: "t", options: ["tmpcopyup"] };
     const container = box.container(
@@ -519,6 +534,16 @@ describe("without a mount namespace", () => {
     expect((await container.create()).code).toBe(1);
     expect(mounted(container.rootfs)).toBe(0);
   });
+});
+
+test("a read-only /dev has its devices", async ({ box }) => {
+  const dev = { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["ro", "mode=755"] };
+  const rest = MOUNTS.filter(({ destination }) => destination !== "/dev");
+  const list = [rest[0] ?? {}, dev, ...rest.slice(1)];
+  const script = sh("echo x >/dev/null; readlink /dev/fd; touch /dev/x 2>&1; touch /dev/shm/x && echo all");
+  expect(await outputOf(box, script, { mounts: list })).toBe(
+    "/proc/self/fd\ntouch: /dev/x: Read-only file system\nall\n",
+  );
 });
 
 describe("/dev/ptmx", () => {
