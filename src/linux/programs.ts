@@ -12,7 +12,7 @@
 import type { Process } from "../spec/config.gen.ts";
 import { CLOSE_RANGE_CLOEXEC } from "./abi/fcntl.ts";
 import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER } from "./abi/prctl.ts";
-import { CLONE_INTO_CGROUP, CLONE_NEWCGROUP, CLONE_PARENT, cloneArgs } from "./abi/sched.ts";
+import { CLONE_INTO_CGROUP, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_PARENT, cloneArgs } from "./abi/sched.ts";
 import { adopt, close, syscall } from "./calls.ts";
 import { planBoundingSet, planCapabilities, planRootOfUserNamespace, planUser } from "./credentials.ts";
 import { planDevices } from "./devices.ts";
@@ -129,6 +129,8 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   const changesUser = hasNamespace(namespaces, "user");
   const opened = changesUser ? planSources(with_) : new Map<string, Result>();
   if (changesUser) planRootOfUserNamespace(plan);
+  if (changesUser && namespaces.created.has("ipc"))
+    plan.at("linux.namespaces (ipc)").add(syscall("unshare", CLONE_NEWIPC));
   planLoopback(plan, namespaces);
   planNames(plan, config);
   const to = planRoot({ ...with_, opened });

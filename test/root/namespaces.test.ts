@@ -199,6 +199,22 @@ describe("id maps", () => {
     expect(await container.run()).toMatchObject({ code: 0, stderr: "", stdout: "from a closed directory".repeat(2) });
   });
 
+  needs(except({ runc: "1.1 leaves the group to nobody" }))("root inside owns its message queues", async ({ box }) => {
+    const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const queues = { destination: "/dev/mqueue", type: "mqueue", source: "mqueue" };
+    const script = "stat -c %u:%g /dev/mqueue; chmod 1770 /dev/mqueue; readlink /proc/self/ns/ipc";
+    await makeReachable(box);
+    const output = await outputOf(
+      box,
+      namespaces("user", "pid", "mount", "ipc", "uts", "network"),
+      linux({ uidMappings: maps, gidMappings: maps }),
+      mounts(queues),
+      sh(script),
+    );
+    expect(output).toMatch(/^0:0\nipc/);
+    expect(output).not.toContain(link("ipc"));
+  });
+
   test("tmpcopyup copies into a tmpfs that knows no other ids", async ({ box }) => {
     const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
     const container = box.container(
