@@ -85,7 +85,7 @@ function planEmptyDirectory(to: RootBuilder): Result {
   plan.add(fsconfigCreate(fs));
   const empty = plan.add(fsmount(fs, MOUNT_ATTR_RDONLY));
   plan.add(close(fs));
-  const opened = to.opened.get(to.bundle);
+  const opened = to.sources.opened.get(to.bundle);
   const bundle = opened ?? plan.add(openat(AT_FDCWD, to.bundle, O_PATH | O_DIRECTORY));
   plan.add(moveMount(empty, bundle));
   if (opened === undefined) plan.add(close(bundle));

@@ -6,7 +6,7 @@
 // resolved twice (CVE-2021-30465), nothing is created outside it (CVE-2024-45310).
 
 import type { Mount } from "../spec/config.gen.ts";
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
+import { AT_EMPTY_PATH, AT_RECURSIVE, O_DIRECTORY, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
 import {
   MOUNT_ATTR_NOATIME,
   MOUNT_ATTR_NODEV,
@@ -34,7 +34,6 @@ import {
 import { STATX_BASIC_STATS, STATX_MODE, STATX_SIZE } from "./abi/stat.ts";
 import { attach, laterReadonly } from "./attach.ts";
 import {
-  cloneTree,
   close,
   fsconfigCreate,
   fsconfigFlag,
@@ -53,25 +52,8 @@ import { componentsOf } from "./in-root.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { resolveFrom } from "./paths.ts";
 import { type Late, Out, OutWord, type Result } from "./plan.ts";
-import type { RootBuilder, RootIngredients } from "./rootfs.ts";
-
-/**
- * Opens what planMount and its like will look for on the host, by path: once init is root of a user namespace, it may not
- * enter the host's closed directories. Until then the kernel knows it as the root that it was.
- */
-export function planSources({ plan, config, bundle }: Omit<RootIngredients, "opened">): Map<string, Result> {
-  const opened = new Map<string, Result>();
-  const open = (path: string): void => {
-    if (!opened.has(path)) opened.set(path, plan.add(openat(AT_FDCWD, path, O_PATH)));
-  };
-  for (const [i, { destination, type, source, options = [] }] of (config.mounts ?? []).entries()) {
-    const isBind = type === "bind" || options.includes("bind") || options.includes("rbind");
-    plan.at(`mounts[${i}] (${destination})`);
-    if (isBind && source !== undefined && !options.includes("remount")) open(resolveFrom(bundle, source));
-  }
-  if ((config.linux?.maskedPaths ?? []).length > 0) open(bundle); // planMaskedPaths covers it
-  return opened;
-}
+import type { RootBuilder } from "./rootfs.ts";
+import { copyOf, isBind } from "./sources.ts";
 
 /** Mounts `config.mounts[index]`. */
 export function planMount(to: RootBuilder, mount: Mount, index: number): void {
@@ -83,13 +65,20 @@ export function planMount(to: RootBuilder, mount: Mount, index: number): void {
   if (options.idmap !== "no" || mount.uidMappings !== undefined || mount.gidMappings !== undefined)
     throw new ConfigError(field, "id-mapped mounts are not supported yet");
   if (options.remount) planRemount(to, destination, options, mount);
-  else if (options.bind !== "no" || mount.type === "bind") planBind(to, field, mount, destination, options);
+  else if (isBind(mount, options)) planBind(to, field, mount, index, destination, options);
   else if (mount.type === "cgroup") planCgroupMount(to, destination, options);
   else planFileSystem(to, field, mount, destination, options);
   to.inRoot.mounted(destination);
 }
 
-function planBind(to: RootBuilder, field: string, mount: Mount, destination: string, options: MountOptions): void {
+function planBind(
+  to: RootBuilder,
+  field: string,
+  mount: Mount,
+  index: number,
+  destination: string,
+  options: MountOptions,
+): void {
   if (mount.source === undefined) throw new ConfigError(field, "a bind mount needs a source");
   if (options.data.length > 0)
     throw new ConfigError(field, `a bind mount takes no options for the file system: ${options.data.join(",")}`);
@@ -98,11 +87,7 @@ function planBind(to: RootBuilder, field: string, mount: Mount, destination: str
   if (destination === "/proc" && !to.host.isProcfs(source))
     throw new ConfigError(field, "only a procfs can be mounted on /proc");
   const isDirectory = to.host.isDirectory(source) ?? true;
-  const recursive = options.bind === "rbind" ? AT_RECURSIVE : 0;
-  const opened = to.opened.get(source);
-  const tree = to.plan.add(
-    opened === undefined ? cloneTree(AT_FDCWD, source, recursive) : cloneTree(opened, "", AT_EMPTY_PATH | recursive),
-  );
+  const tree = to.sources.copied.get(index) ?? to.plan.add(copyOf(to.sources, source, options));
   if (isDirectory) to.inRoot.makeDirectory(to.plan, destination);
   else to.inRoot.makeFile(to.plan, destination);
   attach(to, tree, destination, options);

@@ -19,7 +19,7 @@ import { planDevices } from "./devices.ts";
 import { planKeyring, planLoopback, planNames } from "./identity.ts";
 import { planLookup } from "./lookup.ts";
 import { planMaskedPaths, planReadonlyPaths } from "./masked-paths.ts";
-import { planMount, planSources } from "./mounts.ts";
+import { planMount } from "./mounts.ts";
 import { cloneFlags, hasNamespace, type Namespaces, planJoins, planTimeNamespace } from "./namespaces.ts";
 import { AgentSocket, type Answers, Out, Plan, type Result, Strings, Struct } from "./plan.ts";
 import { planDescriptorLimit } from "./rlimits.ts";
@@ -34,6 +34,7 @@ import {
   type RootIngredients,
 } from "./rootfs.ts";
 import { planAffinity, planAffinityReset, planFinalAffinity, planPersonality, planScheduling } from "./scheduling.ts";
+import { planSources } from "./sources.ts";
 import { planNullStdio } from "./stdio.ts";
 import { planSysctl } from "./sysctl.ts";
 import { planConsole, planControllingTerminal, planTerminal, type Terminal } from "./terminal.ts";
@@ -109,7 +110,7 @@ function planEnterCgroup(plan: Plan, tasks: readonly number[], resetAffinity: bo
 }
 
 /** What setUp is told beside what planRoot needs. */
-export interface SetUp extends Omit<RootIngredients, "opened"> {
+export interface SetUp extends Omit<RootIngredients, "sources"> {
   readonly noPivot: boolean;
   /** cgroup v1: descriptors of files to enter the container's cgroups by. */
   readonly cgroupTasks: readonly number[];
@@ -127,13 +128,13 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   plan.at("container").add(syscall("umask", 0)); // modes of what is made are what the config says
   for (const fd of with_.leftOpen) plan.add(close(fd));
   const changesUser = hasNamespace(namespaces, "user");
-  const opened = changesUser ? planSources(with_) : new Map<string, Result>();
+  const sources = planSources(with_);
   if (changesUser) planRootOfUserNamespace(plan);
   if (changesUser && namespaces.created.has("ipc"))
     plan.at("linux.namespaces (ipc)").add(syscall("unshare", CLONE_NEWIPC));
   planLoopback(plan, namespaces);
   planNames(plan, config);
-  const to = planRoot({ ...with_, opened });
+  const to = planRoot({ ...with_, sources });
   for (const [i, mount] of (config.mounts ?? []).entries()) planMount(to, mount, i);
   planDevices(to);
   const terminal = process?.terminal === true ? planTerminal(plan, to.root, process.consoleSize) : undefined;

@@ -22,6 +22,7 @@ import { InRoot } from "./in-root.ts";
 import { propagationOf } from "./mount-options.ts";
 import { hasNamespace, type Namespaces } from "./namespaces.ts";
 import type { Answers, Plan, Result } from "./plan.ts";
+import type { Sources } from "./sources.ts";
 
 /** What the plans of one container's root file system share. */
 export interface RootBuilder {
@@ -35,8 +36,8 @@ export interface RootBuilder {
   readonly rootfs: string;
   /** The container's cgroup directories; tsrun's own where it has none. */
   readonly cgroups: readonly CgroupDirectory[];
-  /** What was opened on the host by its path, before init became a user who may not reach it. */
-  readonly opened: ReadonlyMap<string, Result>;
+  /** What was taken hold of on the host beforehand. */
+  readonly sources: Sources;
   /** A descriptor of init's, duplicated into tsrun; close-on-exec. */
   readonly takeDescriptor: (fd: number) => number;
   /** The root of the root file system, by descriptor. */
@@ -57,7 +58,8 @@ export type RootIngredients = Omit<RootBuilder, "root" | "inRoot" | "proc" | "re
  * Cuts the mount namespace off from the host's and binds the root file system onto itself: pivot_root wants a mount.
  *
  * Nothing that is mounted from here on may reach the host, whatever `rootfsPropagation` asks for; that is applied to the
- * finished root (planPropagation). "slave" still lets the host's later mounts in.
+ * finished root (planPropagation). "slave" still lets the host's later mounts in. Only what was copied beforehand is still the
+ * host's peer (sources.ts).
  */
 export function planRoot(from: RootIngredients): RootBuilder {
   const { plan, config, namespaces, rootfs } = from;
@@ -131,9 +133,9 @@ export function planReadonly(to: RootBuilder): void {
 }
 
 /** Closes what the root was made with: a process that waits for its start holds nothing that it does not need. */
-export function planClose({ plan, root, proc, opened }: RootBuilder): void {
+export function planClose({ plan, root, proc, sources }: RootBuilder): void {
   plan.at("root.path").add(close(root));
-  for (const fd of opened.values()) plan.add(close(fd));
+  for (const fd of sources.opened.values()) plan.add(close(fd));
   if (proc !== undefined) plan.add(close(proc));
 }
 

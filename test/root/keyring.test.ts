@@ -22,7 +22,8 @@ int main(void) {
   printf("%ld %s\\n", id, text);
 }`;
 
-const gcc = program("gcc");
+const COMPILER = "gcc";
+const gcc = program(COMPILER);
 const names = except({ crun: "gives the keyring no name" });
 const KINDS = ["pid", "mount", "ipc", "uts", "network"];
 const MAPS = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
@@ -37,7 +38,7 @@ function container(box: Sandbox, ...overrides: Json[]): Container {
 
 function compile(path: string): void {
   writeFileSync(`${path}.c`, SOURCE);
-  execFileSync("gcc", ["-static", "-o", path, `${path}.c`]);
+  execFileSync(COMPILER, ["-static", "-o", path, `${path}.c`]);
 }
 
 async function started(one: Container, flags: string[] = []): Promise<string> {

@@ -2,7 +2,7 @@
 // container in its own mountinfo.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { type Json, linux, MOUNTS, mounts, sh } from "./harness/config.ts";
@@ -507,6 +507,50 @@ describe("devices", () => {
     const mount = { destination: "/dev", type: "bind", source, options: ["bind"] };
     expect(await outputOf(box, sh("ls /dev"), { mounts: [...list, mount] })).not.toMatch(/zero|full/);
   });
+});
+
+describe("volumes that are shared with the host", () => {
+  const rows: [root: string | undefined, options: string[], out: boolean, into: boolean][] = [
+    ["rshared", ["rshared"], true, true],
+    ["shared", ["shared"], true, true],
+    ["shared", [], true, true],
+    ["shared", ["rslave"], false, true],
+    ["shared", ["rprivate"], false, false],
+    ["rslave", ["rshared"], false, true],
+    [undefined, ["rslave"], false, true],
+    [undefined, ["rprivate"], false, false],
+  ];
+  for (const [root, options, out, into] of rows) {
+    const words = [out ? "sends" : "sends no", into ? "gets" : "gets no"];
+    needs(except({ crun: "is in a private mount namespace of the harness's" }))(
+      `rootfsPropagation ${root}, mount ${options}: ${words.join(" mounts out, ")} mounts`,
+      async ({ box }) => {
+        const source = hostTmpfs(box, "volume", "mode=755");
+        execFileSync("mount", ["--make-private", source]);
+        execFileSync("mount", ["--make-shared", source]);
+        for (const name of ["inside", "outside"]) mkdirSync(join(source, name));
+        const waiting =
+          "until test -e /m/outside/f || test -e /m/stop; do sleep 0.02; done; test -e /m/outside/f && echo got";
+        const container = box.container(
+          sh(`mount -t tmpfs t /m/inside && echo >/m/inside/f && echo ready; ${waiting}; echo end`),
+          mounts({ destination: "/m", type: "bind", source, options: ["rbind", ...options] }),
+          root === undefined ? {} : linux({ rootfsPropagation: root }),
+        );
+        box.defer(() => {
+          if (out) execFileSync("umount", [join(source, "inside")]);
+        });
+        expect((await container.create()).code).toBe(0);
+        await container.start();
+        await container.untilOutput("ready");
+        expect(existsSync(join(source, "inside/f")), "mounted inside, seen on the host").toBe(out);
+        hostTmpfs(box, "volume/outside", "mode=755");
+        writeFileSync(join(source, "outside/f"), "");
+        writeFileSync(join(source, "stop"), "");
+        expect((await container.untilOutput("end")).includes("got"), "mounted on the host, seen inside").toBe(into);
+        await container.delete("--force");
+      },
+    );
+  }
 });
 
 describe("without a mount namespace", () => {
