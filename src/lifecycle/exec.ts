@@ -10,6 +10,7 @@ import { pidfdOpen } from "../linux/local.ts";
 import { Plan } from "../linux/plan.ts";
 import { runNow, type SeccompFilter } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
+import { planChroot } from "../linux/rootfs.ts";
 import { planTerminal } from "../linux/terminal.ts";
 import type { Config, Process } from "../spec/config.gen.ts";
 import { beget } from "./beget.ts";
@@ -21,7 +22,7 @@ import { cgroupOf } from "./container-cgroup.ts";
 import { Descriptors } from "./descriptors.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
-import { keyringOf, namespaceFlags } from "./join.ts";
+import { bringsRoot, keyringOf, namespaceFlags, rootOf } from "./join.ts";
 import { setOomScore } from "./oom-score.ts";
 import { writePidFile } from "./pid-file.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
@@ -45,13 +46,22 @@ export function command(context: Context<"exec">): ExitStatus {
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
-  const { meet, leftOpen, env } = enter(undo, { container, cgroup, process, flags });
+  const { meet, leftOpen, inside, env } = enter(undo, { container, cgroup, process, flags });
   let proxy: TerminalProxy | undefined;
   const onTerminal = (master: number, name: string): void => {
     if (flags.detach) consoleSender(flags.consoleSocket)(master, name);
     else proxy = undo.use(new TerminalProxy(master));
   };
-  const { plan, programOf, bear } = prepare(undo, { container, leftOpen, process, config, seccomp, env, onTerminal });
+  const { plan, programOf, bear } = prepare(undo, {
+    container,
+    leftOpen,
+    inside,
+    process,
+    config,
+    seccomp,
+    env,
+    onTerminal,
+  });
   const { child, kernel } = meet();
   bear(child.pid);
   setOomScore(child.pid, process.oomScoreAdj);
@@ -88,6 +98,9 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
   const pidfd = descriptors.own(pidfdOpen(container.state.pid));
   // Only now is it known to be init's: the pid could have become another process's before it was opened.
   if (!container.initIsAlive()) throw new UsageError("cannot exec in a stopped container");
+  const inside = bringsRoot(container.state)
+    ? undefined
+    : descriptors.open(rootOf(container.state), O_PATH | O_DIRECTORY);
   const { leftOpen, meet } = beget(undo, {
     name: "tsrun:exec",
     keyring: keyringOf(container.state),
@@ -99,13 +112,15 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
     affinity: process.execCPUAffinity,
     firstPrivateFd: 3 + preserved.fds.length,
   });
-  return { meet, leftOpen: [...leftOpen, pidfd], env: preserved.env };
+  return { meet, leftOpen: [...leftOpen, pidfd], inside, env: preserved.env };
 }
 
 interface Preparation {
   readonly container: Container;
   /** Descriptors of the child's that only the agent needed. */
   readonly leftOpen: readonly number[];
+  /** The container's root, where it has no mount namespace that would bring it. */
+  readonly inside: number | undefined;
   readonly process: Process;
   readonly config: Config | undefined;
   readonly seccomp: SeccompFilter | undefined;
@@ -120,6 +135,8 @@ function prepare(undo: DisposableStack, as: Preparation) {
   const plan = new Plan();
   plan.at("agent");
   for (const fd of as.leftOpen) plan.add(close(fd));
+  planChroot(plan, as.inside);
+  if (as.inside !== undefined) plan.add(close(as.inside));
   if (inUserNamespace) planRootOfUserNamespace(plan);
   const root = process.terminal === true ? plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY)) : undefined;
   const terminal = root === undefined ? undefined : planTerminal(plan, root, process.consoleSize);

@@ -18,6 +18,7 @@ import { AgentKernel, Results } from "../linux/kernel.ts";
 import { Plan } from "../linux/plan.ts";
 import { type Become, become, type CgroupEntry, launch, type Program, runNow } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
+import { planChroot } from "../linux/rootfs.ts";
 import type { Hook } from "../spec/config.gen.ts";
 
 const PR_SET_PDEATHSIG = 1;
@@ -129,12 +130,6 @@ function asUser(
   const { program } = become(plan, { ...as, process, terminal: undefined, nullStdio: [] });
   planFate(plan);
   program(kernel.run(plan));
-}
-
-function planChroot(plan: Plan, root: number | undefined): void {
-  if (root === undefined) return;
-  plan.add(syscall("fchdir", root));
-  plan.add(syscall("chroot", "."));
 }
 
 function planSession(plan: Plan): void {

@@ -13,3 +13,13 @@ export function namespaceFlags({ namespaces }: State): number {
 export function keyringOf({ id, ownKeyring }: State): string | undefined {
   return ownKeyring ? id : undefined;
 }
+
+/** Whether the root comes with the namespaces. Without a mount namespace a process would find itself in the host's. */
+export function bringsRoot({ namespaces }: State): boolean {
+  return namespaces.some(({ type }) => type === "mount");
+}
+
+/** The root directory of init. */
+export function rootOf({ pid }: State): string {
+  return `/proc/${pid}/root`;
+}

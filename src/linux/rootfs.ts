@@ -103,6 +103,13 @@ export function planPivot(to: RootBuilder, noPivot: boolean): void {
   plan.add(syscall("chdir", "/"));
 }
 
+/** Enters a container's root, for what joins one without a mount namespace that would bring it. */
+export function planChroot(plan: Plan, root: number | undefined): void {
+  if (root === undefined) return;
+  plan.add(syscall("fchdir", root));
+  plan.add(syscall("chroot", "."));
+}
+
 /** For a root file system that pivot_root refuses (a ramdisk): moves the mount over "/" and chroots into it. */
 function planMoveToRoot({ plan, host, rootfs }: RootBuilder): void {
   // procfs and sysfs of the host would stay reachable below the new root for those who may mount: they go first.

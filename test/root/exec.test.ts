@@ -39,6 +39,18 @@ describe("exec with a command line", () => {
     expect(lines.slice(7).join("\n")).toBe(readFileSync(`/proc/${pid}/cgroup`, "utf8").trim());
   });
 
+  needs(except({ runc: "enters the host's root", crun: "enters the host's root" }))(
+    "is in the container's root where there is no mount namespace, too",
+    async ({ box }) => {
+      const container = await running(box, namespaces("pid", "uts"));
+      const result = await container.exec(script("cat /etc/hostname; pwd; ls -d /work 2>/dev/null"), [
+        "--cwd",
+        "/home",
+      ]);
+      expect(result.stdout).toBe("file\n/home\n");
+    },
+  );
+
   test("joins a user namespace and is root in it", async ({ box }) => {
     const { chmodSync } = await import("node:fs");
     chmodSync(box.directory, 0o755);
