@@ -3,15 +3,14 @@
 
 import type { Container } from "./container.ts";
 import { killInit } from "./destroy.ts";
-import { hookState } from "./hook-points.ts";
-import { runHooks } from "./hooks.ts";
+import { runPoststart } from "./hook-points.ts";
 
 /** Runs the poststart hooks. @throws HookError; the container is dead then, and stopped. */
 export function afterStart(container: Container): void {
   const { state } = container;
   if (state.hooks.poststart.length === 0) return;
   try {
-    runHooks("poststart", state.hooks.poststart, hookState(state, "running", state.pid));
+    runPoststart(state);
   } catch (error) {
     killInit(container);
     throw error;

@@ -5,7 +5,7 @@
 
 import { CAPABILITIES } from "../linux/abi/capability.ts";
 import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../linux/abi/fcntl.ts";
-import type { Agent } from "../linux/agent/agent.ts";
+import { type Agent, AgentEnded } from "../linux/agent/agent.ts";
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
 import { Cgroup, type CgroupRecord } from "../linux/cgroups/cgroup.ts";
 import { createCgroup } from "../linux/cgroups/create.ts";
@@ -15,11 +15,12 @@ import { ConfigError } from "../linux/errors.ts";
 import { linkStatusOf } from "../linux/file-status.ts";
 import { writeText } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
+import { mountAt } from "../linux/host-mount.ts";
 import type { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
-import { Plan } from "../linux/plan.ts";
+import { type Answers, Plan } from "../linux/plan.ts";
 import { type Program, type SeccompFilter, type StartFifos, setUp } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
@@ -33,8 +34,9 @@ import type { Globals } from "./command.ts";
 import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
+import { unmountRoot } from "./destroy.ts";
 import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
-import { hostId, writeIdMaps } from "./id-maps.ts";
+import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
 import type { Log } from "./log.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { setOomScore } from "./oom-score.ts";
@@ -44,7 +46,7 @@ import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
-import { chownStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
+import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { refuse, refuseUnsupported } from "./unsupported.ts";
 
 /** What the command line says about a container to be made. */
@@ -109,7 +111,8 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
   const cgroups = cgroupRecord(host, request, config);
-  container.update(firstState(request, config, { bundle, rootfs, cgroups }));
+  container.update(firstState(request, config, { bundle, rootfs, cgroups, ...mountBefore(namespaces, rootfs) }));
+  undo.defer(() => unmountRoot(container.state));
   writeText(container.configPath, text, 0o600); // what was checked, whatever the file is by now
   if (notified) prepareNotify(container.directory);
   const cgroup = undo.adopt(makeCgroup(host, request, config), (made) => {
@@ -121,6 +124,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const expected = beget(undo, {
     name: "tsrun:init",
     namespaces,
+    keyring: request.noNewKeyring ? undefined : request.id,
     timeOffsets: linux?.timeOffsets,
     cgroup,
     entersCgroupLater: true,
@@ -149,15 +153,26 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   bear(init.pid);
   if (request.debug) request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(cgroups.paths)}`);
   if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
+  else if (linux !== undefined && hasNamespace(namespaces, "user")) checkIdMaps(init.pid, linux);
   if (config.process !== undefined) setFromOutside(init.pid, config.process);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
   if (hasCreateHooks(config)) container.update({});
-  if (config.process !== undefined) chownStreams(hostUid(config.process, config, namespaces));
+  if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], init.pid);
   // Hooks have run by the last of the plan: until then the container is not said to be created.
-  const answers = kernel.run(plan);
+  const answers = runLimited(kernel, plan, linux?.resources?.memory?.limit);
   needsPoststop = true;
   return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
+}
+
+/** In the words that callers of runc's look for. */
+function runLimited(kernel: AgentKernel, plan: Plan, memory: number | bigint | undefined): Answers {
+  try {
+    return kernel.run(plan);
+  } catch (error) {
+    if (!(error instanceof AgentEnded && error.byKill) || memory === undefined || memory <= 0) throw error;
+    throw new ConfigError("linux.resources.memory.limit", "container init was OOM-killed (memory limit too low?)");
+  }
 }
 
 /** config.md: a capability that the kernel does not know MUST be warned of. Not by default: log.ts says against whom. */
@@ -208,9 +223,14 @@ interface Places {
   readonly bundle: string;
   readonly rootfs: string;
   readonly cgroups: CgroupRecord;
+  readonly mountBefore?: number;
 }
 
-function firstState(request: Request, config: Config, { bundle, rootfs, cgroups }: Places): State {
+function mountBefore(namespaces: Namespaces, rootfs: string): Pick<Places, "mountBefore"> {
+  return hasNamespace(namespaces, "mount") ? {} : { mountBefore: mountAt(rootfs) };
+}
+
+function firstState(request: Request, config: Config, places: Places): State {
   const { hooks = {}, annotations = {}, linux } = config;
   return {
     ociVersion: SPEC_VERSION,
@@ -219,8 +239,6 @@ function firstState(request: Request, config: Config, { bundle, rootfs, cgroups 
     pid: 0,
     pidStart: 0,
     created: new Date().toISOString(),
-    bundle,
-    rootfs,
     annotations,
     uid: process.getuid?.() ?? 0,
     namespaces: (linux?.namespaces ?? []).map(({ type, path }) => ({ type, ...(path && { path }) })),
@@ -229,10 +247,11 @@ function firstState(request: Request, config: Config, { bundle, rootfs, cgroups 
       poststart: (hooks.poststart ?? []) as State["hooks"]["poststart"],
       poststop: (hooks.poststop ?? []) as State["hooks"]["poststop"],
     },
-    cgroups,
+    ...places,
     cgroupsMade: false,
     hasProcess: config.process !== undefined,
     confined: linux?.seccomp !== undefined || linux?.personality !== undefined,
+    ownKeyring: !request.noNewKeyring,
     lastCalls: [],
   };
 }
@@ -253,14 +272,6 @@ function makeFifos(container: Container, descriptors: Descriptors): StartFifos {
 function setFromOutside(pid: number, process: Process): void {
   setOomScore(pid, process.oomScoreAdj);
   setLimits(pid, process.rlimits);
-}
-
-function hostUid(process: Process, { linux }: Config, namespaces: Namespaces): number {
-  const uid = process.user?.uid ?? 0;
-  if (!namespaces.created.has("user")) return uid;
-  const id = hostId(uid, linux?.uidMappings ?? []);
-  if (id === undefined) throw new ConfigError("process.user.uid", `${uid} is not mapped in the user namespace`);
-  return id;
 }
 
 interface Inside {
@@ -293,8 +304,6 @@ function planInside(undo: DisposableStack, at: Inside) {
     rootfs: at.rootfs,
     cgroups: cgroupDirectories(at.cgroup, at.host),
     takeDescriptor: taker.take,
-    id: request.id,
-    newKeyring: !request.noNewKeyring,
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
     cgroupTasks: at.cgroupTasks,

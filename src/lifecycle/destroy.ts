@@ -3,12 +3,15 @@
 
 import { SIGKILL } from "../linux/abi/signal.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
+import { exists } from "../linux/file-status.ts";
+import { unmountAbove } from "../linux/host-mount.ts";
 import { sendSignal } from "../linux/local.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { waitForDeath } from "./death.ts";
 import { runPoststop } from "./hook-points.ts";
 import type { Log } from "./log.ts";
+import type { State } from "./state-file.ts";
 
 /** Ends what still runs and removes the container, of which the caller holds the lock. */
 export function destroy(container: Container, log: Log): void {
@@ -18,8 +21,14 @@ export function destroy(container: Container, log: Log): void {
   // Processes that outlived init: there are some where it had no pid namespace of its own.
   if (state.cgroupsMade) cgroup.killAll();
   removeCgroup(cgroup, state.cgroupsMade);
+  unmountRoot(state);
   container.remove();
   runPoststop(state, log);
+}
+
+/** Takes off the host what was mounted there for a container without a mount namespace; with one it went by itself. */
+export function unmountRoot({ rootfs, mountBefore }: State): void {
+  if (mountBefore !== undefined && exists(rootfs)) unmountAbove(rootfs, mountBefore);
 }
 
 /** A create that was killed may or may not have made them: what is somebody else's is in use and stays. */

@@ -21,12 +21,20 @@ export interface ExecProcess {
 /** From --process FILE, or from the words of the command line. */
 export function execProcess(container: Container, flags: Flags, args: readonly string[]): ExecProcess {
   if (flags.process !== undefined) {
-    const config = container.state.confined ? loadConfig(container.configPath, SPEC_FILES) : undefined;
-    return { process: loadProcess(flags.process, SPEC_FILES), config };
+    const process = loadProcess(flags.process, SPEC_FILES);
+    const needsConfig = container.state.confined || process.capabilities === undefined;
+    const config = needsConfig ? loadConfig(container.configPath, SPEC_FILES) : undefined;
+    return { process: withCapabilitiesOf(process, config?.process), config };
   }
   if (args.length === 0) throw new UsageError("process args cannot be empty");
   const config = loadConfig(container.configPath, SPEC_FILES);
   return { process: changed(config.process ?? { cwd: "/", args: [] }, flags, args), config };
+}
+
+/** A process that says nothing of capabilities has the container's. */
+function withCapabilitiesOf(process: Process, own: Process | undefined): Process {
+  const capabilities = process.capabilities ?? own?.capabilities;
+  return capabilities === undefined ? process : { ...process, capabilities };
 }
 
 function changed(own: Process, flags: Flags, args: readonly string[]): Process {

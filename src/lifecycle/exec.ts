@@ -6,11 +6,11 @@ import { close, openat } from "../linux/calls.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { thisHost } from "../linux/host.ts";
-import { planKeyring } from "../linux/identity.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import { Plan } from "../linux/plan.ts";
 import { runNow, type SeccompFilter } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
+import { planChroot } from "../linux/rootfs.ts";
 import { planTerminal } from "../linux/terminal.ts";
 import type { Config, Process } from "../spec/config.gen.ts";
 import { beget } from "./beget.ts";
@@ -22,12 +22,12 @@ import { cgroupOf } from "./container-cgroup.ts";
 import { Descriptors } from "./descriptors.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
-import { namespaceFlags } from "./join.ts";
+import { bringsRoot, keyringOf, namespaceFlags, rootOf } from "./join.ts";
 import { setOomScore } from "./oom-score.ts";
 import { writePidFile } from "./pid-file.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
-import { nullStreams, preservedDescriptors } from "./stdio.ts";
+import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { refuse, refuseUnsupportedProcess } from "./unsupported.ts";
 import { UsageError } from "./usage-error.ts";
@@ -46,18 +46,28 @@ export function command(context: Context<"exec">): ExitStatus {
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
-  const { meet, leftOpen, env } = enter(undo, { container, cgroup, process, flags });
+  const { meet, leftOpen, inside, env } = enter(undo, { container, cgroup, process, flags });
   let proxy: TerminalProxy | undefined;
   const onTerminal = (master: number, name: string): void => {
     if (flags.detach) consoleSender(flags.consoleSocket)(master, name);
     else proxy = undo.use(new TerminalProxy(master));
   };
-  const { plan, programOf, bear } = prepare(undo, { container, leftOpen, process, config, seccomp, env, onTerminal });
+  const { plan, programOf, bear } = prepare(undo, {
+    container,
+    leftOpen,
+    inside,
+    process,
+    config,
+    seccomp,
+    env,
+    onTerminal,
+  });
   const { child, kernel } = meet();
   bear(child.pid);
   context.log.debug(`the process is ${child.pid}`);
   setOomScore(child.pid, process.oomScoreAdj);
   setLimits(child.pid, process.rlimits);
+  giveStreams(process, container.state.namespaces, child.pid);
   const program = programOf(kernel.run(plan), kernel);
   const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(runNow(program));
@@ -89,8 +99,12 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
   const pidfd = descriptors.own(pidfdOpen(container.state.pid));
   // Only now is it known to be init's: the pid could have become another process's before it was opened.
   if (!container.initIsAlive()) throw new UsageError("cannot exec in a stopped container");
+  const inside = bringsRoot(container.state)
+    ? undefined
+    : descriptors.open(rootOf(container.state), O_PATH | O_DIRECTORY);
   const { leftOpen, meet } = beget(undo, {
     name: "tsrun:exec",
+    keyring: keyringOf(container.state),
     namespaces: { created: new Set(), joined: [] },
     joinInit: { pidfd, flags: namespaceFlags(container.state) },
     cgroup,
@@ -99,13 +113,15 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
     affinity: process.execCPUAffinity,
     firstPrivateFd: 3 + preserved.fds.length,
   });
-  return { meet, leftOpen: [...leftOpen, pidfd], env: preserved.env };
+  return { meet, leftOpen: [...leftOpen, pidfd], inside, env: preserved.env };
 }
 
 interface Preparation {
   readonly container: Container;
   /** Descriptors of the child's that only the agent needed. */
   readonly leftOpen: readonly number[];
+  /** The container's root, where it has no mount namespace that would bring it. */
+  readonly inside: number | undefined;
   readonly process: Process;
   readonly config: Config | undefined;
   readonly seccomp: SeccompFilter | undefined;
@@ -120,8 +136,9 @@ function prepare(undo: DisposableStack, as: Preparation) {
   const plan = new Plan();
   plan.at("agent");
   for (const fd of as.leftOpen) plan.add(close(fd));
+  planChroot(plan, as.inside);
+  if (as.inside !== undefined) plan.add(close(as.inside));
   if (inUserNamespace) planRootOfUserNamespace(plan);
-  planKeyring(plan, container.id);
   const root = process.terminal === true ? plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY)) : undefined;
   const terminal = root === undefined ? undefined : planTerminal(plan, root, process.consoleSize);
   const taker = new DescriptorTaker(undo);

@@ -7,6 +7,7 @@ import { call, pidfdOpen } from "../linux/local.ts";
 import { POLLIN, poll } from "../linux/poll.ts";
 import { isIgnored, LAST_SIGNAL, SignalPipe, trySignal } from "../linux/signal-pipe.ts";
 import type { ExitStatus } from "./command.ts";
+import type { Ready } from "./notify-start.ts";
 import type { TerminalProxy } from "./terminal-proxy.ts";
 
 /** Left to do what they do, by number, signal(7). */
@@ -53,26 +54,30 @@ function catchTheRest(signals: SignalPipe, withTerminal: boolean): void {
 }
 
 /** Waits for a child of tsrun's and disposes of the proxy. The status is the child's, or 128 and the number of the signal. */
-export function waitInForeground(pid: number, proxy: TerminalProxy | undefined, signals: SignalPipe): ExitStatus {
+export function waitInForeground(
+  pid: number,
+  proxy: TerminalProxy | undefined,
+  signals: SignalPipe,
+  ready?: Ready,
+): ExitStatus {
   using undo = new DisposableStack();
   undo.use(proxy);
   const pidfd = undo.adopt(pidfdOpen(pid), close);
   catchTheRest(signals, proxy !== undefined);
   proxy?.begin();
-  serve(pidfd, signals, proxy);
+  serve(pidfd, signals, proxy, ready);
   proxy?.drain(signals.fd, () => endingSignal(signals) !== undefined);
   return exitStatus(pid);
 }
 
 /** Until the process ends. */
-function serve(pidfd: number, signals: SignalPipe, proxy: TerminalProxy | undefined): void {
-  const always = [
-    { fd: pidfd, events: POLLIN },
-    { fd: signals.fd, events: POLLIN },
-  ];
+function serve(pidfd: number, signals: SignalPipe, proxy: TerminalProxy | undefined, ready: Ready | undefined): void {
+  let unready = ready;
   for (;;) {
-    const [ended, signalled, ...rest] = poll(proxy === undefined ? always : [...always, ...proxy.wanted()]);
+    const always = [pidfd, signals.fd, unready?.fd ?? -1].map((fd) => ({ fd, events: POLLIN }));
+    const [ended, signalled, said, ...rest] = poll(proxy === undefined ? always : [...always, ...proxy.wanted()]);
     if (signalled) for (const signal of signals.take()) passOn(signal, pidfd, proxy);
+    if (said && unready?.hear()) unready = undefined;
     proxy?.move(rest);
     if (ended) return;
   }

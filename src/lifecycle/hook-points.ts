@@ -1,14 +1,16 @@
 // Where a container's hooks run: runtime-spec config.md#posix-platform-hooks, runtime.md#lifecycle. What they are told is
 // here; how they are run is hooks.ts's.
 
-import { close, readText } from "../linux/files.ts";
+import { O_DIRECTORY, O_PATH } from "../linux/abi/fcntl.ts";
+import { exists } from "../linux/file-status.ts";
+import { close, OpenFile, readText } from "../linux/files.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import type { SetUp } from "../linux/programs.ts";
 import type { Config, Hook } from "../spec/config.gen.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { type HookState, runHooks, runHooksInside } from "./hooks.ts";
-import { namespaceFlags } from "./join.ts";
+import { keyringOf, namespaceFlags } from "./join.ts";
 import type { Log } from "./log.ts";
 import type { State } from "./state-file.ts";
 
@@ -32,14 +34,10 @@ export function createHooks(
   const inRuntime = (): void => {
     const { state } = container;
     const creating = hookState(state, "creating", state.pid);
-    const before = process.cwd();
-    process.chdir(state.bundle); // where hooks of runc's find themselves
-    try {
+    inBundle(state, () => {
       runHooks("prestart", prestart, creating);
       runHooks("createRuntime", createRuntime, creating);
-    } finally {
-      process.chdir(before);
-    }
+    });
   };
   const inContainer = (): void => {
     const { state } = container;
@@ -47,7 +45,7 @@ export function createHooks(
     const pidfd = undo.adopt(pidfdOpen(state.pid), close);
     const cgroup = undo.use(cgroupOf(container).open());
     const seen = hookState(state, "creating", pidInside(state.pid));
-    const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs, cgroup };
+    const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs, cgroup, keyring: keyringOf(state) };
     runHooksInside("createContainer", createContainer, seen, inside);
   };
   return {
@@ -56,9 +54,29 @@ export function createHooks(
   };
 }
 
+/** Runs the hooks that follow the program's start. @throws HookError */
+export function runPoststart(state: State): void {
+  inBundle(state, () => runHooks("poststart", state.hooks.poststart, hookState(state, "running", state.pid)));
+}
+
 /** Runs the hooks that follow a container's end: one that fails is a warning. */
 export function runPoststop(state: State, log: Log): void {
-  runHooks("poststop", state.hooks.poststop, hookState(state, "stopped"), (error) => log.warn(error.message));
+  const { poststop } = state.hooks;
+  if (poststop.length === 0) return;
+  inBundle(state, () =>
+    runHooks("poststop", poststop, hookState(state, "stopped"), ({ message }) => log.warn(message)),
+  );
+}
+
+/** Has hooks start in the bundle, where those of both peers find themselves. By the time of delete it may be gone. */
+function inBundle({ bundle }: State, run: () => void): void {
+  using before = new OpenFile(".", O_PATH | O_DIRECTORY); // by name it may be gone
+  if (exists(bundle)) process.chdir(bundle);
+  try {
+    run();
+  } finally {
+    process.chdir(`/proc/self/fd/${before.fd}`);
+  }
 }
 
 /** Whether create has hooks to run. */

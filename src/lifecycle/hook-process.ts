@@ -18,6 +18,7 @@ import { AgentKernel, Results } from "../linux/kernel.ts";
 import { Plan } from "../linux/plan.ts";
 import { type Become, become, type CgroupEntry, launch, type Program, runNow } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
+import { planChroot } from "../linux/rootfs.ts";
 import type { Hook } from "../spec/config.gen.ts";
 
 const PR_SET_PDEATHSIG = 1;
@@ -35,6 +36,8 @@ export interface Inside {
   readonly root?: number;
   /** The container's cgroups; without them the hook stays in tsrun's. */
   readonly cgroup?: CgroupEntry;
+  /** The container whose session keyring the hook joins. */
+  readonly keyring: string | undefined;
   /** The working directory; by default the root. */
   readonly cwd?: string;
   /** The environment of a hook that has none of its own. */
@@ -76,7 +79,7 @@ export function startHookInside(hook: Hook, streams: Streams, inside: Inside): A
 }
 
 /** A child of tsrun's in the container. The agent that made it is gone again. */
-function cloneInside(streams: Streams, { pidfd, flags, root, cgroup }: Inside): Agent {
+function cloneInside(streams: Streams, { pidfd, flags, root, cgroup, keyring }: Inside): Agent {
   const { tasks = [], directory } = cgroup ?? {};
   const [ours, theirs] = socketpair();
   try {
@@ -87,6 +90,7 @@ function cloneInside(streams: Streams, { pidfd, flags, root, cgroup }: Inside): 
       namespaces: { created: new Set(), joined: [] },
       ...(flags !== 0 && { joinInit: { pidfd, flags } }),
       cgroup: { tasks, directory },
+      keyring,
       firstPrivateFd: 3,
       childSocket: theirs,
     });
@@ -126,12 +130,6 @@ function asUser(
   const { program } = become(plan, { ...as, process, terminal: undefined, nullStdio: [] });
   planFate(plan);
   program(kernel.run(plan));
-}
-
-function planChroot(plan: Plan, root: number | undefined): void {
-  if (root === undefined) return;
-  plan.add(syscall("fchdir", root));
-  plan.add(syscall("chroot", "."));
 }
 
 function planSession(plan: Plan): void {

@@ -1,5 +1,5 @@
-// Which namespaces one more process of a container joins: those that its init has of its own or was put in, by init's pidfd.
-// setns(2).
+// What one more process of a container joins: the namespaces that its init has of its own or was put in, by init's pidfd, and
+// its session keyring, by name. setns(2), session-keyring(7).
 
 import { NAMESPACE_FLAGS } from "../linux/namespaces.ts";
 import type { State } from "./state-file.ts";
@@ -7,4 +7,19 @@ import type { State } from "./state-file.ts";
 /** The CLONE_NEW* flags of a container's namespaces; those of the host's that it shares are left out. */
 export function namespaceFlags({ namespaces }: State): number {
   return namespaces.reduce((flags, { type }) => flags + NAMESPACE_FLAGS[type], 0);
+}
+
+/** The container whose keyring is joined; undefined where it has none of its own. */
+export function keyringOf({ id, ownKeyring }: State): string | undefined {
+  return ownKeyring ? id : undefined;
+}
+
+/** Whether the root comes with the namespaces. Without a mount namespace a process would find itself in the host's. */
+export function bringsRoot({ namespaces }: State): boolean {
+  return namespaces.some(({ type }) => type === "mount");
+}
+
+/** The root directory of init. */
+export function rootOf({ pid }: State): string {
+  return `/proc/${pid}/root`;
 }

@@ -3,11 +3,15 @@
 import { close } from "../linux/files.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import type { Container } from "./container.ts";
-import { managerSocket, notifyDirectory, openNotify, relayNotify } from "./notify-socket.ts";
+import { announceReady, managerSocket, notifyDirectory, openNotify, relayNotify, saysReady } from "./notify-socket.ts";
 
 /** What waits for the container to be ready. */
 export interface Ready {
-  /** Waits until it is, or has ended, and tells the manager. */
+  /** Readable once the container has said something. */
+  readonly fd: number;
+  /** Hears it, without waiting; whether the container is ready and the manager has been told so. tsrun is the main process. */
+  readonly hear: () => boolean;
+  /** Waits until it is, or has ended, and tells the manager. The container's init is the main process. */
   readonly relay: () => void;
 }
 
@@ -16,7 +20,18 @@ export function listen(container: Container): Ready | undefined {
   const manager = managerSocket();
   const socket = manager === undefined ? undefined : openNotify(notifyDirectory(container.directory));
   if (manager === undefined || socket === undefined) return undefined;
-  return { relay: () => relay(container.state.pid, socket, manager) };
+  return {
+    fd: socket,
+    hear: () => hear(socket, manager),
+    relay: () => relay(container.state.pid, socket, manager),
+  };
+}
+
+function hear(socket: number, manager: string): boolean {
+  if (!saysReady(socket)) return false;
+  close(socket);
+  announceReady(manager, process.pid, 0); // tsrun stays: nothing is lost when the manager reads this later
+  return true;
 }
 
 function relay(pid: number, socket: number, manager: string): void {

@@ -8,7 +8,9 @@ import type { Context, ExitStatus } from "./command.ts";
 import { consoleSender } from "./console.ts";
 import { destroy } from "./destroy.ts";
 import { catchSignals, endingSignal, waitInForeground } from "./foreground.ts";
+import { listen } from "./notify-start.ts";
 import { writePidFile } from "./pid-file.ts";
+import { startHooks } from "./start-hooks.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -32,6 +34,8 @@ export function command(context: Context<"run">): ExitStatus {
   if (ending !== undefined) return 128 + ending;
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
+  if (container.state.hooks.startContainer.length > 0) startHooks(container, context.root);
+  const ready = listen(container);
   kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));
   afterStart(container);
@@ -39,8 +43,11 @@ export function command(context: Context<"run">): ExitStatus {
   init.release();
   init[Symbol.dispose]();
   container.unlock();
-  if (signals === undefined) return 0;
-  const status = waitInForeground(init.pid, proxy, signals);
+  if (signals === undefined) {
+    ready?.relay();
+    return 0;
+  }
+  const status = waitInForeground(init.pid, proxy, signals, ready);
   using _lock = container;
   if (!flags.keep && container.lockAgain()) destroy(container, context.log);
   return status;

@@ -12,7 +12,7 @@ import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { hookState, pidInside } from "./hook-points.ts";
 import { runHooksInside } from "./hooks.ts";
-import { namespaceFlags } from "./join.ts";
+import { bringsRoot, keyringOf, namespaceFlags, rootOf } from "./join.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 
@@ -28,14 +28,13 @@ export function startHooks(container: Container, root: string): void {
   using undo = new DisposableStack();
   const pidfd = undo.adopt(pidfdOpen(state.pid), close);
   const cgroup = undo.use(cgroupOf(container).open());
-  const hasMounts = state.namespaces.some(({ type }) => type === "mount");
   runHooksInside("startContainer", state.hooks.startContainer, hookState(state, "created", pidInside(state.pid)), {
     pidfd,
     flags: namespaceFlags(state),
     cgroup,
     env: config.process?.env ?? [],
-    // Without a mount namespace to join, the hook would find its path in the host's root.
-    ...(!hasMounts && { root: undo.adopt(open(`/proc/${state.pid}/root`, O_RDONLY), close) }),
+    keyring: keyringOf(state),
+    ...(!bringsRoot(state) && { root: undo.adopt(open(rootOf(state), O_RDONLY), close) }),
     ...(become !== undefined && { become }),
   });
 }

@@ -31,6 +31,7 @@ export function command({ root, args: [id] }: Context<"start">): ExitStatus {
   removeFifos(container);
   if (failure.length > 0) throw startFailure(failure, state.lastCalls);
   afterStart(container);
+  container.unlock(); // a container that never says that it is ready must not keep `delete` waiting
   ready?.relay();
   return 0;
 }

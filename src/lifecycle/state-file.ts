@@ -30,6 +30,8 @@ export interface State {
   readonly bundle: string;
   readonly rootfs: string;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Without a mount namespace: the mount that was at `rootfs` before the container's, see host-mount.ts. */
+  readonly mountBefore?: number;
   /** Who created it: the user id that `list` shows the name of. */
   readonly uid: number;
   /** As in config.json: one with a `path` was joined and is not the container's own. */
@@ -48,6 +50,8 @@ export interface State {
   readonly hasProcess: boolean;
   /** Whether exec must read the config for more than the process: a seccomp profile, a personality. */
   readonly confined: boolean;
+  /** Whether it has a session keyring, for what runs in it later to join. */
+  readonly ownKeyring: boolean;
   /** The calls that init makes once `start` lets it, each after its config field: for the words of a failure. */
   readonly lastCalls: readonly string[];
 }

@@ -5,6 +5,8 @@ import { makedev } from "../linux/abi/stat.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { descriptorStatus, type FileStatus } from "../linux/file-status.ts";
 import { chownDescriptor } from "../linux/files.ts";
+import type { Namespace, Process } from "../spec/config.gen.ts";
+import { hostUid } from "./id-maps.ts";
 import { isErrno } from "./output.ts";
 
 const STREAMS = [0, 1, 2] as const;
@@ -15,8 +17,15 @@ export function nullStreams(): number[] {
   return STREAMS.filter((fd) => isNull(statOf(fd)));
 }
 
-/** Gives the standard streams to a user of the host's, who could not reopen them through /proc/self/fd otherwise. */
-export function chownStreams(uid: number): void {
+/**
+ * Gives the standard streams to the user of a process that is about to have them, who could not reopen them through
+ * /proc/self/fd otherwise. A process with a terminal gets none of tsrun's.
+ */
+export function giveStreams({ terminal, user }: Process, namespaces: readonly Namespace[], pid: number): void {
+  if (terminal !== true) chownStreams(hostUid(user?.uid ?? 0, namespaces, pid));
+}
+
+function chownStreams(uid: number): void {
   for (const fd of STREAMS) {
     const stats = statOf(fd);
     if (stats === undefined || isNull(stats) || stats.uid === uid) continue;
@@ -31,9 +40,7 @@ export function chownStreams(uid: number): void {
 
 /** The descriptors to keep, and the environment that tells of them. Throws ConfigError for one that is not open. */
 export function preservedDescriptors(preserveFds: number): { readonly fds: readonly number[]; readonly env: string[] } {
-  // Those of another process, which a daemon may have left in its environment, are not ours to count.
-  const ours = process.env.LISTEN_PID === String(process.pid);
-  const listening = (ours && Number(process.env.LISTEN_FDS ?? 0)) || 0;
+  const listening = isForUs(process.env.LISTEN_PID) ? Number(process.env.LISTEN_FDS ?? 0) || 0 : 0;
   const fds: number[] = [];
   for (let fd = 3; fds.length < listening + preserveFds; fd++) {
     if (statOf(fd) === undefined) throw new ConfigError("--preserve-fds", `descriptor ${fd} is not open`);
@@ -43,6 +50,11 @@ export function preservedDescriptors(preserveFds: number): { readonly fds: reado
   const names = process.env.LISTEN_FDNAMES;
   const named = names === undefined ? [] : [`LISTEN_FDNAMES=${names}`];
   return { fds, env: [`LISTEN_FDS=${listening}`, "LISTEN_PID=1", ...named] };
+}
+
+/** Variables may be left over from a service that called whoever called us: descriptor 3 is something else then. */
+function isForUs(listenPid: string | undefined): boolean {
+  return listenPid === undefined || listenPid === String(process.pid);
 }
 
 function statOf(fd: number): FileStatus | undefined {

@@ -7,35 +7,41 @@ import type { MountOptions } from "./mount-options.ts";
 import type { Result } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
-/**
- * Sets attributes and propagation of a mount that is attached nowhere yet, and attaches it. What is opened as a directory
- * (`flags` O_DIRECTORY) and is none fails of ENOTDIR, whose words callers know; move_mount(2) would say EINVAL.
- */
+/** What is out of the ordinary about a mount that is attached. */
+export interface Attachment {
+  /** RESOLVE_* flags for the destination. */
+  readonly resolve?: number;
+  /** MOUNT_ATTR_RDONLY for one that becomes read-only when all is made. */
+  readonly later?: number;
+  /** Whether its descriptor is of use to others. */
+  readonly kept?: boolean;
+  /** O_DIRECTORY where the destination must be one: what is none fails of ENOTDIR, whose words callers know. */
+  readonly directory?: number;
+}
+
+/** Sets attributes and propagation of a mount that is attached nowhere yet, and attaches it. */
 export function attach(
   to: RootBuilder,
   mount: Result,
   destination: string,
   options: MountOptions,
-  resolve = 0,
-  closeAfter = true,
-  flags = 0,
+  { resolve = 0, later = laterReadonly(destination, options), kept = false, directory = 0 }: Attachment = {},
 ): void {
   const { plan } = to;
   const { attributes, recursive } = options;
-  const later = laterReadonly(destination, options);
   if (((attributes.set & ~later) | attributes.clear) !== 0)
     plan.add(mountSetattr(mount, { set: attributes.set & ~later, clear: attributes.clear }));
   if ((recursive.set | recursive.clear) !== 0) plan.add(mountSetattr(mount, recursive, AT_RECURSIVE));
-  const target = to.inRoot.open(plan, destination, O_PATH | flags, resolve);
+  const target = to.inRoot.open(plan, destination, O_PATH | directory, resolve);
   plan.add(moveMount(mount, target));
   for (const { type, recursive: all } of options.propagation)
     plan.add(mountSetattr(mount, { propagation: type }, all ? AT_RECURSIVE : 0));
-  if (later !== 0) to.readonlyLater.push(destination);
   plan.add(close(target));
-  if (closeAfter) plan.add(close(mount));
+  if (later !== 0) to.readonlyLater.push({ destination, mount });
+  else if (!kept) plan.add(close(mount));
 }
 
-/** /dev becomes read-only only when its devices are made. */
-export function laterReadonly(destination: string, options: MountOptions): number {
-  return destination === "/dev" ? options.attributes.set & MOUNT_ATTR_RDONLY : 0;
+/** /dev becomes read-only only when its devices are made; a tmpfs when what lies below it has been mounted there. */
+export function laterReadonly(destination: string, options: MountOptions, type = ""): number {
+  return destination === "/dev" || type === "tmpfs" ? options.attributes.set & MOUNT_ATTR_RDONLY : 0;
 }

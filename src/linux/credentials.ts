@@ -29,9 +29,11 @@ export function capabilityBits(names: readonly string[] | undefined, last: numbe
   return bits;
 }
 
-/** Takes out of the bounding set what the config does not list. */
-export function planBoundingSet(plan: Plan, { capabilities }: Process, last: number): void {
-  if (capabilities === undefined) return;
+/**
+ * Takes out of the bounding set what the config does not list. The specification leaves open what a process without
+ * `capabilities` may do; with runc and crun it is nothing, and configs that were written for them rely on that.
+ */
+export function planBoundingSet(plan: Plan, { capabilities = {} }: Process, last: number): void {
   plan.at("process.capabilities.bounding");
   const keep = capabilityBits(capabilities.bounding, last);
   for (let number = 0; number <= last; number++) {
@@ -62,9 +64,8 @@ export function planUser(plan: Plan, user: User, inUserNamespace: boolean): void
 }
 
 /** Sets effective, permitted, inheritable and ambient capabilities. */
-export function planCapabilities(plan: Plan, { capabilities }: Process, last: number): void {
+export function planCapabilities(plan: Plan, { capabilities = {} }: Process, last: number): void {
   plan.at("process.capabilities").add(syscall("prctl", PR_SET_KEEPCAPS, 0, 0, 0, 0));
-  if (capabilities === undefined) return;
   const bits = (set: CapabilitySet): bigint => capabilityBits(capabilities[set], last);
   const sets = { effective: bits("effective"), permitted: bits("permitted"), inheritable: bits("inheritable") };
   plan.add(syscall("capset", capHeader(), capData(sets)));

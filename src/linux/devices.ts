@@ -5,7 +5,7 @@
 // (CVE-2026-41579). In a user namespace mknod is refused, so the host's node is bound instead.
 
 import type { Device } from "../spec/config.gen.ts";
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
+import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
 import {
   makedev,
   S_IFBLK,
@@ -133,6 +133,11 @@ function planLinks(to: RootBuilder): void {
 /** The container's own terminals: whatever /dev/ptmx was in the image, it is a link to those. */
 function planPtmx(to: RootBuilder, dev: Late): void {
   const { plan } = to;
-  plan.tolerate("ENOENT", syscall("unlinkat", dev, "ptmx", 0));
-  plan.add(syscall("symlinkat", "pts/ptmx", dev, "ptmx"));
+  const link = syscall("symlinkat", "pts/ptmx", dev, "ptmx");
+  plan.orElse("EEXIST", link, () => {
+    plan.orElse("EISDIR", syscall("unlinkat", dev, "ptmx", 0), () =>
+      plan.add(syscall("unlinkat", dev, "ptmx", AT_REMOVEDIR)),
+    );
+    plan.add(link);
+  });
 }

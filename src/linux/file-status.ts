@@ -3,6 +3,7 @@
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "./abi/fcntl.ts";
 import {
   makedev,
+  S_IFBLK,
   S_IFCHR,
   S_IFDIR,
   S_IFIFO,
@@ -27,7 +28,15 @@ import { FileError, fileCall } from "./files.ts";
 import { syscall } from "./libc.ts";
 
 /** A kind of file. */
-export type FileKind = "file" | "directory" | "fifo" | "socket" | "link" | "character device" | "other";
+export type FileKind =
+  | "file"
+  | "directory"
+  | "fifo"
+  | "socket"
+  | "link"
+  | "character device"
+  | "block device"
+  | "other";
 
 const KINDS: Readonly<Record<number, FileKind>> = {
   [S_IFREG]: "file",
@@ -36,6 +45,7 @@ const KINDS: Readonly<Record<number, FileKind>> = {
   [S_IFLNK]: "link",
   [S_IFSOCK]: "socket",
   [S_IFCHR]: "character device",
+  [S_IFBLK]: "block device",
 };
 
 /** What is known of a file. Each thing is decoded when it is asked for: most are asked for one of them. */

@@ -116,7 +116,10 @@ export function writeText(path: string, text: string, mode = 0o666, flags = O_CR
 /** As writeText, of bytes. */
 export function writeFile(path: string, bytes: Uint8Array, mode = 0o666, flags = O_CREAT | O_TRUNC): void {
   using file = new OpenFile(path, O_WRONLY | flags, mode);
-  for (let done = 0; done < bytes.length; ) done += write(file.fd, bytes.subarray(done));
+  for (let done = 0; done < bytes.length; ) {
+    const rest = bytes.subarray(done);
+    done += fileCall("write", path, file.fd, rest, rest.length);
+  }
 }
 
 /** Adds a text to the end of a file, which is made where it is missing. */

@@ -10,13 +10,13 @@ import type { Plan } from "./plan.ts";
 
 const utf8 = new TextEncoder();
 
-/** Sets hostname and domainname. */
+/** Sets hostname and domainname. An empty one is none: no rule asked whether there is a UTS namespace for it. */
 export function planNames(plan: Plan, { hostname, domainname }: Config): void {
-  if (hostname !== undefined) {
+  if (hostname) {
     const bytes = utf8.encode(hostname);
     plan.at("hostname").add(syscall("sethostname", bytes, bytes.length));
   }
-  if (domainname !== undefined) {
+  if (domainname) {
     const bytes = utf8.encode(domainname);
     plan.at("domainname").add(syscall("setdomainname", bytes, bytes.length));
   }

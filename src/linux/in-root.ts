@@ -34,9 +34,9 @@ export class InRoot {
     });
   }
 
-  /** Makes an empty regular file (mode 0644), and its parents, where nothing is. */
+  /** Makes an empty regular file (mode 0644), and its parents, where nothing is: there, or where a link at the path leads. */
   makeFile(plan: Plan, path: string): void {
-    this.inParent(plan, path, (parent, name) =>
+    this.inParent(plan, `/${this.#resolved(path).join("/")}`, (parent, name) =>
       plan.tolerate("EEXIST", syscall("mknodat", parent, name, S_IFREG | 0o644, 0)),
     );
   }

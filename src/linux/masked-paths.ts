@@ -62,6 +62,8 @@ function planMask(to: RootBuilder, path: string, index: number, empty: Result): 
       },
       () => {
         const mask = plan.add(cloneTree(AT_FDCWD, "/dev/null"));
+        // Or root in the container could change the mode and owner of the file that the whole host uses.
+        plan.add(mountSetattr(mask, { set: MOUNT_ATTR_RDONLY }));
         plan.add(moveMount(mask, target));
         plan.add(close(mask));
       },
@@ -83,8 +85,9 @@ function planEmptyDirectory(to: RootBuilder): Result {
   plan.add(fsconfigCreate(fs));
   const empty = plan.add(fsmount(fs, MOUNT_ATTR_RDONLY));
   plan.add(close(fs));
-  const bundle = plan.add(openat(AT_FDCWD, to.bundle, O_PATH | O_DIRECTORY));
+  const opened = to.sources.opened.get(to.bundle);
+  const bundle = opened ?? plan.add(openat(AT_FDCWD, to.bundle, O_PATH | O_DIRECTORY));
   plan.add(moveMount(empty, bundle));
-  plan.add(close(bundle));
+  if (opened === undefined) plan.add(close(bundle));
   return empty;
 }

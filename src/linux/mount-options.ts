@@ -121,7 +121,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     data: [] as string[],
     idmap: "no" as MountOptions["idmap"],
   };
-  for (const option of options) {
+  // An empty one is what callers make of an empty list; the peers pass over it.
+  for (const option of options.filter((word) => word !== "")) {
     if (option === "bind" || option === "rbind") parsed.bind = option;
     else if (option === "remount") parsed.remount = true;
     else if (option === "tmpcopyup") parsed.copyUp = true;

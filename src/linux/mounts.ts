@@ -6,7 +6,7 @@
 // resolved twice (CVE-2021-30465), nothing is created outside it (CVE-2024-45310).
 
 import type { Mount } from "../spec/config.gen.ts";
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
+import { AT_EMPTY_PATH, AT_RECURSIVE, O_DIRECTORY, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
 import {
   MOUNT_ATTR_NOATIME,
   MOUNT_ATTR_NODEV,
@@ -34,7 +34,6 @@ import {
 import { STATX_BASIC_STATS, STATX_MODE, STATX_SIZE } from "./abi/stat.ts";
 import { attach, laterReadonly } from "./attach.ts";
 import {
-  cloneTree,
   close,
   fsconfigCreate,
   fsconfigFlag,
@@ -53,6 +52,7 @@ import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { namesIn, resolveFrom } from "./paths.ts";
 import { type Late, Out, OutWord, type Result } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
+import { copyOf, isBind } from "./sources.ts";
 
 /** Mounts `config.mounts[index]`. */
 export function planMount(to: RootBuilder, mount: Mount, index: number): void {
@@ -64,13 +64,20 @@ export function planMount(to: RootBuilder, mount: Mount, index: number): void {
   if (options.idmap !== "no" || mount.uidMappings !== undefined || mount.gidMappings !== undefined)
     throw new ConfigError(field, "id-mapped mounts are not supported yet");
   if (options.remount) planRemount(to, destination, options, mount);
-  else if (options.bind !== "no" || mount.type === "bind") planBind(to, field, mount, destination, options);
+  else if (isBind(mount, options)) planBind(to, field, mount, index, destination, options);
   else if (mount.type === "cgroup") planCgroupMount(to, destination, options);
   else planFileSystem(to, field, mount, destination, options);
   to.inRoot.mounted(destination);
 }
 
-function planBind(to: RootBuilder, field: string, mount: Mount, destination: string, options: MountOptions): void {
+function planBind(
+  to: RootBuilder,
+  field: string,
+  mount: Mount,
+  index: number,
+  destination: string,
+  options: MountOptions,
+): void {
   if (mount.source === undefined) throw new ConfigError(field, "a bind mount needs a source");
   if (options.data.length > 0)
     throw new ConfigError(field, `a bind mount takes no options for the file system: ${options.data.join(",")}`);
@@ -79,11 +86,10 @@ function planBind(to: RootBuilder, field: string, mount: Mount, destination: str
   if (destination === "/proc" && !to.host.isProcfs(source))
     throw new ConfigError(field, "only a procfs can be mounted on /proc");
   const isDirectory = to.host.isDirectory(source) ?? true;
-  const recursive = options.bind === "rbind" ? AT_RECURSIVE : 0;
-  const tree = to.plan.add(cloneTree(AT_FDCWD, source, recursive));
+  const tree = to.sources.copied.get(index) ?? to.plan.add(copyOf(to.sources, source, options));
   if (isDirectory) to.inRoot.makeDirectory(to.plan, destination);
   else to.inRoot.makeFile(to.plan, destination);
-  attach(to, tree, destination, options, 0, true, isDirectory ? O_DIRECTORY : 0);
+  attach(to, tree, destination, options, { directory: isDirectory ? O_DIRECTORY : 0 });
 }
 
 function planFileSystem(
@@ -110,16 +116,19 @@ function planFileSystem(
     to.plan.add(fsconfigFlag(fs, "ro"));
   for (const option of options.data) to.plan.add(fsconfigOption(to, fs, type, option));
   to.plan.add(fsconfigCreate(fs));
-  // It takes what is put into it before it becomes read-only.
-  const late = mode !== undefined || options.copyUp ? options.attributes.set & MOUNT_ATTR_RDONLY : 0;
-  const made = to.plan.add(fsmount(fs, options.attributes.set & ~late & ~laterReadonly(destination, options)));
+  const later = laterReadonly(destination, options, type);
+  const made = to.plan.add(fsmount(fs, options.attributes.set & ~later));
   to.plan.add(close(fs));
   if (mode !== undefined) planChmod(to, made, mode);
-  if (options.copyUp) planCopyUp(to, made, destination);
+  if (options.copyUp && type === "tmpfs") planCopyUp(to, made, destination);
   if (destination === "/proc" && isWholeProc(type, options)) to.proc ??= made;
-  // What is under /proc and /sys is trusted to be the kernel's: no symbolic link may lead there (CVE-2019-19921).
-  const resolve = type === "proc" || type === "sysfs" ? RESOLVE_NO_SYMLINKS : 0;
-  attach(to, made, destination, { ...options, attributes: { set: late, clear: 0 } }, resolve, to.proc !== made);
+  const attached = { ...options, attributes: { set: later, clear: 0 } };
+  attach(to, made, destination, attached, { resolve: resolutionOf(type), later, kept: to.proc === made });
+}
+
+/** What is under /proc and /sys is trusted to be the kernel's: no symbolic link may lead there (CVE-2019-19921). */
+function resolutionOf(type: string): number {
+  return type === "proc" || type === "sysfs" ? RESOLVE_NO_SYMLINKS : 0;
 }
 
 /** A procfs that shows all, and through which parameters can be written. */
@@ -217,12 +226,14 @@ function planClassicMount(to: RootBuilder, mount: Mount, destination: string, op
     if (equals < 0 || type !== "overlay") return option;
     return `${option.slice(0, equals)}=${overlayPaths(to, option.slice(0, equals), option.slice(equals + 1))}`;
   });
-  const target = to.inRoot.open(plan, destination, O_PATH | O_DIRECTORY);
+  const target = to.inRoot.open(plan, destination, O_PATH | O_DIRECTORY, resolutionOf(type));
   plan.add(syscall("fchdir", target));
   plan.add(close(target));
   const flags = classicFlags(options.attributes.set) | superblockFlags(options.superblock);
   plan.add(syscall("mount", sourceOf(to, mount), ".", type, flags, data.join(",")));
   const made = to.inRoot.open(plan, destination);
+  const { set, clear } = options.recursive;
+  if ((set | clear) !== 0) plan.add(mountSetattr(made, { set, clear }, AT_RECURSIVE));
   for (const { type: propagation, recursive } of options.propagation)
     plan.add(mountSetattr(made, { propagation }, recursive ? AT_RECURSIVE : 0));
   plan.add(close(made));

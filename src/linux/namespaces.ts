@@ -1,9 +1,10 @@
 // Namespaces: which are made, which are joined, in what order. namespaces(7), clone(2), setns(2), time_namespaces(7);
 // runtime-spec config-linux.md#namespaces.
 //
-// The agent joins what has a path, then clones init with the new ones in one clone3. Two are made elsewhere:
+// The agent joins what has a path, then clones init with the new ones in one clone3. Some are made elsewhere:
 //   - time: unshared by the agent, since its offsets must be written before a process enters it;
-//   - cgroup: unshared by init, since its root is the cgroup that the process is in at that moment.
+//   - cgroup: unshared by init, since its root is the cgroup that the process is in at that moment;
+//   - ipc with a user namespace: unshared by init once that is root there, since who makes it owns its mqueue(7).
 
 import type { Linux } from "../spec/config.gen.ts";
 import { AT_FDCWD, O_WRONLY } from "./abi/fcntl.ts";
@@ -69,9 +70,10 @@ export function hasNamespace(namespaces: Namespaces, type: NamespaceType): boole
 }
 
 /** The flags of the clone that makes init. */
-export function cloneFlags({ created }: Namespaces): number {
+export function cloneFlags(namespaces: Namespaces): number {
+  const elsewhere = ["time", "cgroup", hasNamespace(namespaces, "user") ? "ipc" : ""];
   let flags = 0;
-  for (const type of created) if (type !== "time" && type !== "cgroup") flags += NAMESPACE_FLAGS[type];
+  for (const type of namespaces.created) if (!elsewhere.includes(type)) flags += NAMESPACE_FLAGS[type];
   return flags;
 }
 

@@ -12,7 +12,7 @@
 import type { Process } from "../spec/config.gen.ts";
 import { CLOSE_RANGE_CLOEXEC } from "./abi/fcntl.ts";
 import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER } from "./abi/prctl.ts";
-import { CLONE_INTO_CGROUP, CLONE_NEWCGROUP, CLONE_PARENT, cloneArgs } from "./abi/sched.ts";
+import { CLONE_INTO_CGROUP, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_PARENT, cloneArgs } from "./abi/sched.ts";
 import { adopt, close, syscall } from "./calls.ts";
 import { planBoundingSet, planCapabilities, planRootOfUserNamespace, planUser } from "./credentials.ts";
 import { planDevices } from "./devices.ts";
@@ -34,6 +34,7 @@ import {
   type RootIngredients,
 } from "./rootfs.ts";
 import { planAffinity, planAffinityReset, planFinalAffinity, planPersonality, planScheduling } from "./scheduling.ts";
+import { planSources } from "./sources.ts";
 import { planNullStdio } from "./stdio.ts";
 import { planSysctl } from "./sysctl.ts";
 import { planConsole, planControllingTerminal, planTerminal, type Terminal } from "./terminal.ts";
@@ -56,6 +57,8 @@ export interface Launch {
   /** exec: a pidfd of init, and the CLONE_NEW* flags of the namespaces to join by it. */
   readonly joinInit?: { readonly pidfd: number; readonly flags: number };
   readonly cgroup: CgroupEntry;
+  /** The container whose session keyring the process gets; undefined: the caller's. */
+  readonly keyring: string | undefined;
   /** exec: process.execCPUAffinity. */
   readonly affinity?: Process["execCPUAffinity"];
   /** The first descriptor that is not the program's: 3 and up are, as far as the caller preserved them. */
@@ -72,6 +75,8 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   // process of a joined pid namespace may look in (CVE-2016-9962).
   plan.at("agent").add(syscall("close_range", to.firstPrivateFd, 0xffff_ffff, CLOSE_RANGE_CLOEXEC));
   plan.add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
+  // Here, since names of keyrings are those of a user namespace: what comes later finds it by name from the host's alone.
+  if (to.keyring !== undefined) planKeyring(plan, to.keyring);
   const initial = to.affinity?.initial || undefined; // an empty list is none
   if (initial !== undefined) planAffinity(plan, "process.execCPUAffinity.initial", initial);
   planEnterCgroup(plan, cgroup.tasks, initial === undefined);
@@ -105,9 +110,7 @@ function planEnterCgroup(plan: Plan, tasks: readonly number[], resetAffinity: bo
 }
 
 /** What setUp is told beside what planRoot needs. */
-export interface SetUp extends RootIngredients {
-  readonly id: string;
-  readonly newKeyring: boolean;
+export interface SetUp extends Omit<RootIngredients, "sources"> {
   readonly noPivot: boolean;
   /** cgroup v1: descriptors of files to enter the container's cgroups by. */
   readonly cgroupTasks: readonly number[];
@@ -124,11 +127,14 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   const process = config.process;
   plan.at("container").add(syscall("umask", 0)); // modes of what is made are what the config says
   for (const fd of with_.leftOpen) plan.add(close(fd));
-  if (with_.newKeyring) planKeyring(plan, with_.id);
-  if (hasNamespace(namespaces, "user")) planRootOfUserNamespace(plan);
+  const changesUser = hasNamespace(namespaces, "user");
+  const sources = planSources(with_);
+  if (changesUser) planRootOfUserNamespace(plan);
+  if (changesUser && namespaces.created.has("ipc"))
+    plan.at("linux.namespaces (ipc)").add(syscall("unshare", CLONE_NEWIPC));
   planLoopback(plan, namespaces);
   planNames(plan, config);
-  const to = planRoot(with_);
+  const to = planRoot({ ...with_, sources });
   for (const [i, mount] of (config.mounts ?? []).entries()) planMount(to, mount, i);
   planDevices(to);
   const terminal = process?.terminal === true ? planTerminal(plan, to.root, process.consoleSize) : undefined;

@@ -3,6 +3,7 @@
 // tsrun sets them from outside, with its own rights, while the new process is still root. The exception is the number of
 // descriptors, which the agent still needs: its exact value comes last, from inside, where lowering needs no right.
 
+import { engine } from "../engine/engine.ts";
 import type { Process } from "../spec/config.gen.ts";
 import { RLIMITS, rlimit64 } from "./abi/resource.ts";
 import { syscall } from "./calls.ts";
@@ -24,15 +25,16 @@ export function setLimits(pid: number, rlimits: Process["rlimits"]): void {
   }
 }
 
-/** Makes the limit of descriptors what the config says, or else what tsrun's caller has. */
+/** Makes the limit of descriptors what the config says. Without one it stays the caller's, where the engine has not changed it. */
 export function planDescriptorLimit(plan: Plan, rlimits: Process["rlimits"]): void {
   const configured = rlimits?.find(({ type }) => type === "RLIMIT_NOFILE");
+  if (configured === undefined && engine() !== undefined) return;
   const { soft, hard } = configured ?? callersDescriptorLimit();
   plan.at("process.rlimits (RLIMIT_NOFILE)");
   plan.add(syscall("prlimit64", 0, RLIMITS.RLIMIT_NOFILE, rlimit64(soft, hard), 0));
 }
 
-/** The engine has raised its own soft limit to the hard one; the process that called tsrun has the original. */
+/** Node has raised its own soft limit to the hard one; the process that called tsrun most likely has the original. */
 function callersDescriptorLimit(): Limit {
   const own = getLimit(0);
   try {

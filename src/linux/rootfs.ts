@@ -22,6 +22,7 @@ import { InRoot } from "./in-root.ts";
 import { propagationOf } from "./mount-options.ts";
 import { hasNamespace, type Namespaces } from "./namespaces.ts";
 import type { Answers, Plan, Result } from "./plan.ts";
+import type { Sources } from "./sources.ts";
 
 /** What the plans of one container's root file system share. */
 export interface RootBuilder {
@@ -35,6 +36,8 @@ export interface RootBuilder {
   readonly rootfs: string;
   /** The container's cgroup directories; tsrun's own where it has none. */
   readonly cgroups: readonly CgroupDirectory[];
+  /** What was taken hold of on the host beforehand. */
+  readonly sources: Sources;
   /** A descriptor of init's, duplicated into tsrun; close-on-exec. */
   readonly takeDescriptor: (fd: number) => number;
   /** The root of the root file system, by descriptor. */
@@ -42,8 +45,8 @@ export interface RootBuilder {
   readonly inRoot: InRoot;
   /** The container's procfs, by the descriptor of a mount that this plan made: nobody can have put another there. */
   proc: Result | undefined;
-  /** Destinations of mounts that become read-only when all is made. */
-  readonly readonlyLater: string[];
+  /** Mounts that become read-only when all is made. */
+  readonly readonlyLater: { readonly destination: string; readonly mount: Result }[];
   /** What to look at in the answers once the root is made; a check throws. */
   readonly checks: ((answers: Answers) => void)[];
 }
@@ -55,7 +58,8 @@ export type RootIngredients = Omit<RootBuilder, "root" | "inRoot" | "proc" | "re
  * Cuts the mount namespace off from the host's and binds the root file system onto itself: pivot_root wants a mount.
  *
  * Nothing that is mounted from here on may reach the host, whatever `rootfsPropagation` asks for; that is applied to the
- * finished root (planPropagation). "slave" still lets the host's later mounts in.
+ * finished root (planPropagation). "slave" still lets the host's later mounts in. Only what was copied beforehand is still the
+ * host's peer (sources.ts).
  */
 export function planRoot(from: RootIngredients): RootBuilder {
   const { plan, config, namespaces, rootfs } = from;
@@ -99,6 +103,13 @@ export function planPivot(to: RootBuilder, noPivot: boolean): void {
   plan.add(syscall("chdir", "/"));
 }
 
+/** Enters a container's root, for what joins one without a mount namespace that would bring it. */
+export function planChroot(plan: Plan, root: number | undefined): void {
+  if (root === undefined) return;
+  plan.add(syscall("fchdir", root));
+  plan.add(syscall("chroot", "."));
+}
+
 /** For a root file system that pivot_root refuses (a ramdisk): moves the mount over "/" and chroots into it. */
 function planMoveToRoot({ plan, host, rootfs }: RootBuilder): void {
   // procfs and sysfs of the host would stay reachable below the new root for those who may mount: they go first.
@@ -120,9 +131,8 @@ export function planPropagation({ plan, config, root, namespaces }: RootBuilder)
 /** Makes read-only what had to be writable until now. */
 export function planReadonly(to: RootBuilder): void {
   const { plan, config, root } = to;
-  for (const destination of to.readonlyLater) {
+  for (const { destination, mount } of to.readonlyLater) {
     plan.at(`mounts (${destination})`);
-    const mount = to.inRoot.open(plan, destination);
     plan.add(mountSetattr(mount, { set: MOUNT_ATTR_RDONLY }));
     plan.add(close(mount));
   }
@@ -130,8 +140,9 @@ export function planReadonly(to: RootBuilder): void {
 }
 
 /** Closes what the root was made with: a process that waits for its start holds nothing that it does not need. */
-export function planClose({ plan, root, proc }: RootBuilder): void {
+export function planClose({ plan, root, proc, sources }: RootBuilder): void {
   plan.at("root.path").add(close(root));
+  for (const fd of sources.opened.values()) plan.add(close(fd));
   if (proc !== undefined) plan.add(close(proc));
 }
 

@@ -4,7 +4,7 @@
 import { O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV } from "./abi/fcntl.ts";
 import { close, openat2, syscall } from "./calls.ts";
 import { ConfigError } from "./errors.ts";
-import type { Namespaces } from "./namespaces.ts";
+import type { Namespaces, NamespaceType } from "./namespaces.ts";
 import { planProc, type RootBuilder } from "./rootfs.ts";
 
 const RESOLVE = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
@@ -16,7 +16,7 @@ export function planSysctl(to: RootBuilder): void {
   const proc = planProc(to);
   for (const [key, value] of entries) {
     const field = `linux.sysctl["${key}"]`;
-    checkNetworkIsNotTheHosts(field, key, to.namespaces);
+    checkNamespaceIsNotTheHosts(field, key, to.namespaces);
     to.plan.at(field);
     const file = to.plan.add(openat2(proc, `sys/${sysctlPath(key)}`, O_WRONLY, RESOLVE));
     const bytes = new TextEncoder().encode(value);
@@ -35,9 +35,16 @@ export function sysctlPath(key: string): string {
   return key.replace(/[./]/g, (separator) => (separator === "." ? "/" : "."));
 }
 
-/** A network namespace that is joined may be the host's own. */
-function checkNetworkIsNotTheHosts(field: string, key: string, { joined }: Namespaces): void {
-  const network = joined.find(({ type }) => type === "network");
-  if (network === undefined || !sysctlPath(key).startsWith("net/")) return;
-  if (network.isTheHosts) throw new ConfigError(field, "the network namespace is the host's");
+/** What is joined may be the host's own. The parameters of other namespaces are refused by the rules for configs. */
+function checkNamespaceIsNotTheHosts(field: string, key: string, { joined }: Namespaces): void {
+  const path = sysctlPath(key);
+  const type = PREFIXES.find(([prefix]) => path.startsWith(prefix))?.[1] ?? "ipc";
+  if (joined.find((namespace) => namespace.type === type)?.isTheHosts)
+    throw new ConfigError(field, `the ${type} namespace is the host's`);
 }
+
+const PREFIXES: readonly (readonly [prefix: string, type: NamespaceType])[] = [
+  ["net/", "network"],
+  ["user/", "user"],
+  ["kernel/domainname", "uts"],
+];

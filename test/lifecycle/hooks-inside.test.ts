@@ -54,6 +54,7 @@ function container(types = PRIVATE): Container {
   const { plan, pid } = launch({
     namespaces: { created: new Set(types), joined: [] },
     cgroup: { tasks: [], directory: undefined },
+    keyring: undefined,
     firstPrivateFd: 3,
     childSocket: theirs,
   });
@@ -64,7 +65,7 @@ function container(types = PRIVATE): Container {
   const pidfd = pidfdOpen(init.pid);
   onTestFinished(() => closeSync(pidfd));
   const flags = types.reduce((bits, type) => bits + NAMESPACE_FLAGS[type], 0);
-  return { pid: init.pid, rootfs, kernel, inside: { pidfd, flags } };
+  return { pid: init.pid, rootfs, kernel, inside: { pidfd, flags, keyring: undefined } };
 }
 
 /** Has init enter its root, where it sees its own processes. */

@@ -21,6 +21,7 @@ export function sample(changes: Partial<State> = {}): State {
     cgroupsMade: true,
     hasProcess: true,
     confined: false,
+    ownKeyring: true,
     lastCalls: [],
     ...changes,
   };

@@ -40,13 +40,9 @@ describe("Capabilities", () => {
   const sets = (capabilities?: Capabilities): string[] =>
     planned((plan) => planCapabilities(plan, process(capabilities && { capabilities }), 40));
 
-  it("stay as they are where the config has none", () => {
-    expect(bounding()).toEqual([]);
-    expect(sets()).toEqual(["prctl(PR_SET_KEEPCAPS, 0)"]);
-  });
-
-  it("are none where the config has an empty set, and the ambient set is emptied too", () => {
-    expect(sets({})).toEqual([
+  it.each([{}, undefined])("are none where the config has none (%j), and the ambient set is emptied too", (none) => {
+    expect(bounding(none)).toHaveLength(4);
+    expect(sets(none)).toEqual([
       "prctl(PR_SET_KEEPCAPS, 0)",
       "capset({effective=0, permitted=0, inheritable=0})",
       "prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)",

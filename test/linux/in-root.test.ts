@@ -112,3 +112,9 @@ it("opening never leaves the root, whatever else is asked for", () => {
     'openat2(9, "/dev/pts/ptmx", {flags=O_RDWR|O_CLOEXEC, resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_NO_SYMLINKS|RESOLVE_IN_ROOT})',
   ]);
 });
+
+it("a file is made where a link at its path leads, which may be nowhere yet", () => {
+  const { plan, root } = image({ "etc/resolv.conf": "../run/systemd/stub" });
+  root.makeFile(plan, "/etc/resolv.conf");
+  expect(made(plan)).toEqual(["/run", "run/systemd", "run/systemd/stub"]);
+});

@@ -110,13 +110,14 @@ describe("A file system", () => {
       destination: "/o",
       type: "overlay",
       source: "overlay",
-      options: ["ro", "noatime", `lowerdir=${lower}`, "rprivate"],
+      options: ["ro", "noatime", `lowerdir=${lower}`, "rnosuid", "rprivate"],
     };
     const lines = plan([mount]).lines;
     expect(lines.find((line) => line.startsWith("mount("))).toBe(
       `mount("overlay", ".", "overlay", MS_RDONLY|MS_NOATIME, "lowerdir=/bundle/lower:/abs:/bundle/${"x".repeat(260)}")`,
     );
     expect(lines.some((line) => line.startsWith("fchdir("))).toBe(true);
+    expect(lines.at(-3)).toContain("AT_RECURSIVE, {attr_set=MOUNT_ATTR_NOSUID}");
     expect(lines.at(-2)).toContain("{propagation=MS_PRIVATE}");
   });
 
@@ -150,7 +151,7 @@ describe("A tmpfs", () => {
   it("has the mode of the directory that it covers, read before it is made", () => {
     const lines = plan([tmpfs("ro")]).lines;
     expect(lines.find((line) => line.startsWith("statx("))).toMatch(/^statx\(#2, "", AT_EMPTY_PATH, .*out1\[256\]\)$/);
-    const order = ["statx(", "mkdirat(", "fsmount(", "fchmod(", "mount_setattr(", "move_mount("];
+    const order = ["statx(", "mkdirat(", "fsmount(", "fchmod(", "move_mount("];
     const places = order.map((name) => lines.findIndex((line) => line.startsWith(name)));
     expect(places).toEqual(places.toSorted((a, b) => a - b));
     expect(places).not.toContain(-1);
@@ -160,15 +161,16 @@ describe("A tmpfs", () => {
   });
 
   it("with a mode of its own has that", () => {
-    expect(calls(tmpfs("mode=700", "ro"), "statx", "fchmod", "fsmount")).toEqual([
-      "fsmount(#2, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY)",
+    expect(calls(tmpfs("mode=700", "noexec"), "statx", "fchmod", "fsmount")).toEqual([
+      "fsmount(#2, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOEXEC)",
     ]);
   });
 
-  it("that is /dev becomes read-only only when all is made", () => {
-    const { to, lines } = plan([{ ...tmpfs("mode=755", "ro", "nosuid"), destination: "/dev" }]);
-    expect(to.readonlyLater).toEqual([]);
-    expect(lines.find((line) => line.startsWith("fsmount("))).not.toContain("RDONLY");
+  it.each(["/dev", "/t"])("at %s becomes read-only only when all is made, by its descriptor", (destination) => {
+    const { to, lines } = plan([{ ...tmpfs("mode=755", "ro", "nosuid"), destination }]);
+    expect(to.readonlyLater).toMatchObject([{ destination }]);
+    expect(lines.join("\n")).not.toContain("RDONLY");
+    expect(lines.filter((line) => line.startsWith("close("))).toHaveLength(2); // of fsopen's and the destination's
   });
 });
 

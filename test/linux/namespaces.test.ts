@@ -19,9 +19,10 @@ const joined = (type: NamespaceType, fd: number, index: number): JoinedNamespace
   isTheHosts: false,
 });
 
-it("init's clone makes all namespaces but time and cgroup, which are made elsewhere", () => {
+it("init's clone makes all namespaces but time and cgroup, and ipc in a user namespace, which are made elsewhere", () => {
   const all = Object.keys(NAMESPACE_FLAGS) as NamespaceType[];
-  expect(cloneFlags(created(...all))).toBe(0x7c02_0000);
+  expect(cloneFlags(created(...all))).toBe(0x7402_0000);
+  expect(cloneFlags(created(...all.filter((type) => type !== "user")))).toBe(0x6c02_0000);
   expect(cloneFlags(created("time", "cgroup"))).toBe(0);
   // Bit 31 and above stay a positive number.
   expect(cloneFlags(created("network"))).toBe(0x4000_0000);

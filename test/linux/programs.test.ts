@@ -36,6 +36,7 @@ describe("launch", () => {
   const plain: Launch = {
     namespaces: created("mount", "pid", "ipc", "uts", "network"),
     cgroup: { tasks: [4, 5], directory: undefined },
+    keyring: "sample",
     firstPrivateFd: 3,
     childSocket: 6,
   };
@@ -80,7 +81,11 @@ describe("launch", () => {
 
   it("protects itself before it does anything else", () => {
     const calls = launch({ ...plain, affinity: { initial: "0" } }).plan.steps.map(({ call }) => call.name);
-    expect(calls.slice(0, 3)).toEqual(["close_range", "prctl", "sched_setaffinity"]);
+    expect(calls.filter((name) => name !== "keyctl").slice(0, 3)).toEqual([
+      "close_range",
+      "prctl",
+      "sched_setaffinity",
+    ]);
   });
 });
 
@@ -107,7 +112,7 @@ describe("setUp", () => {
   it("of an ordinary user's config: devices are bound, the ids are the user namespace's", () => {
     const config = exampleConfig({ rootless: true, cgroup2: true });
     const cgroups = [{ name: "", directory: "/sys/fs/cgroup/sample" }];
-    const plan = ingredients(config, { namespaces: namespacesOf(config), cgroups, newKeyring: false });
+    const plan = ingredients(config, { namespaces: namespacesOf(config), cgroups });
     setUp(plan);
     expect(printPlan(plan.plan)).toMatchSnapshot();
   });
@@ -204,7 +209,7 @@ describe("become", () => {
   };
   const names = (plan: Plan): string[] => plan.steps.map(({ call }) => call.name);
 
-  it("of root, with no limits to what it may do", () => {
+  it("of root, which may do nothing, since the config says nothing", () => {
     expect(printPlan(as(process(), { nullStdio: [0, 2] }))).toMatchSnapshot();
   });
 

@@ -6,6 +6,7 @@ import { Plan } from "../../src/linux/plan.ts";
 import { printPlan } from "../../src/linux/print.ts";
 import type { SetUp } from "../../src/linux/programs.ts";
 import { planRoot, type RootBuilder } from "../../src/linux/rootfs.ts";
+import { NO_SOURCES } from "../../src/linux/sources.ts";
 import type { Config, Process } from "../../src/spec/config.gen.ts";
 
 export const LAST_CAPABILITY = 40;
@@ -57,8 +58,6 @@ export function ingredients(from: Config, changes: Partial<SetUp> = {}): SetUp {
     takeDescriptor: () => {
       throw new Error("no descriptor was to be taken");
     },
-    id: "sample",
-    newKeyring: true,
     noPivot: false,
     leftOpen: [],
     cgroupTasks: [],
@@ -84,7 +83,7 @@ export function inRoot(
   plan: (to: RootBuilder) => void,
   changes: Partial<SetUp> = {},
 ): { to: RootBuilder; lines: string[] } {
-  const to = planRoot(ingredients(from, changes));
+  const to = planRoot({ ...ingredients(from, changes), sources: NO_SOURCES });
   const before = to.plan.steps.length;
   plan(to);
   return { to, lines: calls(to.plan).slice(before) };

@@ -47,15 +47,21 @@ describe("Parameters", () => {
     expect(inRoot(config({ sysctl: {} }), planSysctl).lines).toEqual([]);
   });
 
-  it("of the host's own network are refused, those of another that is joined are not", () => {
+  it.each([
+    ["net/core/somaxconn", "network"],
+    ["kernel.msgmax", "ipc"],
+    ["fs.mqueue.msg_max", "ipc"],
+    ["kernel.domainname", "uts"],
+    ["user.max_user_namespaces", "user"],
+  ] as const)("%s is refused where the %s namespace is the host's own, not where it is another's", (key, type) => {
     const join = (isTheHosts: boolean) => () =>
-      inRoot(config({ sysctl: { "net/core/somaxconn": "1" } }), planSysctl, {
+      inRoot(config({ sysctl: { [key]: "1" } }), planSysctl, {
         namespaces: {
           created: new Set(["mount"]),
-          joined: [{ type: "network", path: "/proc/1/ns/net", fd: 3, isTheHosts, index: 0 }],
+          joined: [{ type, path: "/proc/1/ns/x", fd: 3, isTheHosts, index: 0 }],
         },
       });
-    expect(join(true)).toThrow('linux.sysctl["net/core/somaxconn"]: the network namespace is the host\'s');
+    expect(join(true)).toThrow(`linux.sysctl["${key}"]: the ${type} namespace is the host's`);
     expect(join(false)).not.toThrow();
   });
 });

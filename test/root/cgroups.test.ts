@@ -73,6 +73,16 @@ describe("limits", () => {
     expect(result.stdout.trim()).not.toBe("104857600");
   });
 
+  needs(v1, except({ runc: "is larger itself", crun: "has words of its own" }))(
+    "a limit that is too low for the container to be made is said to be",
+    async ({ box }) => {
+      const container = box.container(resources({ memory: { limit: 4096 } }));
+      const result = await container.create();
+      expect(result).toMatchObject({ code: 1 });
+      expect(result.stderr).toContain("container init was OOM-killed (memory limit too low?)");
+    },
+  );
+
   needs(v1)("a program that forks more than the limit is refused", async ({ box }) => {
     const result = await box
       .container(sh("for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait"), resources({ pids: { limit: 5 } }))

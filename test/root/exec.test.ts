@@ -39,6 +39,18 @@ describe("exec with a command line", () => {
     expect(lines.slice(7).join("\n")).toBe(readFileSync(`/proc/${pid}/cgroup`, "utf8").trim());
   });
 
+  needs(except({ runc: "enters the host's root", crun: "enters the host's root" }))(
+    "is in the container's root where there is no mount namespace, too",
+    async ({ box }) => {
+      const container = await running(box, namespaces("pid", "uts"));
+      const result = await container.exec(script("cat /etc/hostname; pwd; ls -d /work 2>/dev/null"), [
+        "--cwd",
+        "/home",
+      ]);
+      expect(result.stdout).toBe("file\n/home\n");
+    },
+  );
+
   test("joins a user namespace and is root in it", async ({ box }) => {
     const { chmodSync } = await import("node:fs");
     chmodSync(box.directory, 0o755);
@@ -124,6 +136,14 @@ describe("exec with a process file", () => {
     expect(result.stdout).toMatch(/^1$/m);
   });
 
+  test("a file that says nothing of capabilities gets the container's", async ({ box }) => {
+    const container = await running(box);
+    const text = "grep Cap /proc/self/status";
+    const own = await container.exec(script(text));
+    expect((await container.execProcess({ args: ["sh", "-c", text] })).stdout).toBe(own.stdout);
+    expect(own.stdout).toMatch(/CapBnd:\t0{7}/);
+  });
+
   needs(except({ runc: "1.1 ignores it" }))("takes the umask from the file", async ({ box }) => {
     const container = await running(box);
     const user = { uid: 0, gid: 0, umask: 0o27 };
@@ -144,6 +164,14 @@ describe("exec with a process file", () => {
     const pid = readFileSync(file, "utf8");
     expect(pid).toMatch(/^\d+$/);
     expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe("sleep\0" + "20\0");
+  });
+
+  needs(except({ crun: "gives nothing away" }))("its user can reopen the standard streams", async ({ box }) => {
+    const container = await running(box);
+    const command = script("echo out >/dev/stdout && echo err >/dev/stderr");
+    expect(await container.execDetached(command, ["--user", "1000"])).toMatchObject({ code: 0 });
+    const read = (stream: string) => readFileSync(box.path(`${container.id}-exec.${stream}`), "utf8");
+    await expect.poll(() => [read("out"), read("err")]).toEqual(["out\n", "err\n"]);
   });
 
   test("dies with the container", async ({ box }) => {

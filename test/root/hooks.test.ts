@@ -61,6 +61,21 @@ describe("when hooks run", () => {
     },
   );
 
+  needs(except({ runc: "1.1 runs poststart before the program", crun: "gives startContainer's another place" }))(
+    "in the same order by run",
+    async ({ box }) => {
+      const { file, overrides } = journal(box);
+      const all = Object.fromEntries(KINDS.map((kind) => [kind, [hook(kind, `echo ${kind} >>${file}`)]]));
+      const container = box.container(sh(`sleep 0.3; echo program >>${file}`), overrides, hooks(all));
+      expect(await container.run()).toMatchObject({ code: 0, stderr: "" });
+      expect(readFileSync(file, "utf8").trim().split("\n")).toEqual([
+        ...KINDS.filter((kind) => kind !== "poststop"),
+        "program",
+        "poststop",
+      ]);
+    },
+  );
+
   test("several of a kind run in the order of the list", async ({ box }) => {
     const { file, overrides } = journal(box);
     const list = [1, 2, 3].map((number) => hook("createRuntime", `echo ${number} >>${file}`));
@@ -131,6 +146,20 @@ describe("what hooks get", () => {
     await box.container(overrides, hooks({ createRuntime: [one] })).create();
     expect(readFileSync(file, "utf8")).toBe("ONLY=this\0");
   });
+
+  needs(except({ crun: "runs createContainer in the bundle too" }))(
+    "the bundle as their working directory, those of the container its root",
+    async ({ box }) => {
+      const { file, overrides } = journal(box);
+      const note = (kind: Kind) => [hook(kind, `echo ${kind} $(pwd) >>${file}`)];
+      const container = box.container(overrides, hooks(Object.fromEntries(KINDS.map((kind) => [kind, note(kind)]))));
+      expect((await container.run()).code).toBe(0);
+      const lines = readFileSync(file, "utf8").trim().split("\n");
+      const places = { createContainer: container.rootfs, startContainer: "/" };
+      const expected = KINDS.map((kind) => `${kind} ${{ ...places }[kind as keyof typeof places] ?? container.bundle}`);
+      expect(lines.toSorted()).toEqual(expected.toSorted());
+    },
+  );
 
   test("their args as they are, the first included", async ({ box }) => {
     const { file, overrides } = journal(box);
@@ -215,6 +244,23 @@ describe("hooks that fail", () => {
       expect(container.output()).toBe("");
     },
   );
+
+  for (const kind of ["startContainer", "poststart"] as const) {
+    needs(except({ runc: "1.1 runs no poststop hooks", crun: "1.8 runs none" }))(
+      `${kind}: run fails, and what follows a container's end runs after it`,
+      async ({ box }) => {
+        const mark = box.path("poststop");
+        const list = { [kind]: [hook(kind, "exit 4")], poststop: [hook("poststop", `cat >${mark}`)] };
+        const container = box.container(idle(), hooks(list));
+        const result = await container.run(["--pid-file", box.path("pid")]);
+        expect(result.code).toBe(1);
+        expect(result.stderr).toContain(`${kind} hook #0`);
+        expect(JSON.parse(readFileSync(mark, "utf8"))).toMatchObject({ id: container.id, status: "stopped" });
+        expect(existsSync(box.path("pid"))).toBe(false);
+        await expect(container.state()).rejects.toThrow("does not exist");
+      },
+    );
+  }
 
   needs(except({ runc: "1.1 deletes the container", crun: "1.8 only warns" }))(
     "poststart: start fails and the container is killed (spec 1.3)",

@@ -2,10 +2,10 @@
 // container in its own mountinfo.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { type Json, MOUNTS, mounts, sh } from "./harness/config.ts";
+import { type Json, linux, MOUNTS, mounts, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { except, fileSystem, needs } from "./harness/needs.ts";
 import { outputOf, refusalOf } from "./harness/run.ts";
@@ -150,6 +150,25 @@ describe("options of a bind mount", () => {
     expect(stderr).toMatch(/not a directory/i);
   });
 
+  for (const target of ["../run/deep/file", "/run/deep/file"]) {
+    test(`a file is bound where a link leads, which may be nowhere yet: ${target}`, async ({ box }) => {
+      const source = box.path("file");
+      writeFileSync(source, "bound");
+      const mount = { destination: "/etc/resolv.conf", type: "bind", source, options: ["rbind", "ro"] };
+      const container = box.container(sh("cat /run/deep/file; readlink /etc/resolv.conf"), mounts(mount));
+      symlinkSync(target, join(container.rootfs, "etc/resolv.conf"));
+      expect(await container.run()).toMatchObject({ code: 0, stdout: `bound${target}\n`, stderr: "" });
+    });
+  }
+
+  test("an empty option is none", async ({ box }) => {
+    const source = box.makeDirectory("source");
+    const bind = { destination: "/m", type: "bind", source, options: ["bind", "", "ro"] };
+    const tmpfs = { destination: "/t", type: "tmpfs", source: "t", options: ["", "ro"] };
+    const output = await outputOf(box, sh(`${INFO("/m")}; ${INFO("/t")}`), mounts(bind, tmpfs));
+    expect(output).toMatch(/^ro,.*\nro,.*\n$/);
+  });
+
   test("a relative source is relative to the bundle", async ({ box }) => {
     const mount = { destination: "/m", type: "bind", source: "data", options: ["bind"] };
     const container = box.container(sh("cat /m/file"), mounts(mount));
@@ -276,6 +295,21 @@ describe("special file systems", () => {
     expect(await outputOf(box, sh("stat -c %a /tmp"), mounts(mount))).toBe("1777\n");
   });
 
+  test("a read-only tmpfs takes what is mounted below it, and is read-only then", async ({ box }) => {
+    const source = box.path("file");
+    writeFileSync(source, "deep\n");
+    const output = await outputOf(
+      box,
+      sh("cat /t/a/b/file; touch /t/x 2>&1; touch /t/a/x 2>&1; echo all"),
+      mounts(
+        { destination: "/t", type: "tmpfs", source: "t", options: ["ro"] },
+        { destination: "/t/a", type: "tmpfs", source: "t" },
+        { destination: "/t/a/b/file", type: "bind", source, options: ["bind"] },
+      ),
+    );
+    expect(output).toBe("deep\ntouch: /t/x: Read-only file system\nall\n");
+  });
+
   test("tmpcopyup fills a tmpfs with what it covers", async ({ box }) => {
     const mount = { destination: "/etc", type: "tmpfs", source: "t", options: ["tmpcopyup"] };
     const container = box.container(
@@ -287,6 +321,33 @@ describe("special file systems", () => {
     expect(await container.run()).toMatchObject({ code: 0, stdout: "file\ndeep\ndeep/er\n" });
     expect(container.readFile("etc/hostname")).toBe("file\n");
   });
+
+  needs(except({ runc: "1.1 knows no fifos, and no extended attributes", crun: "makes devices with the wrong mode" }))(
+    "tmpcopyup copies fifos, devices, owners, and the capabilities of programs",
+    async ({ box }) => {
+      const mount = { destination: "/c", type: "tmpfs", source: "t", options: ["tmpcopyup"] };
+      const list = "stat -c '%n %a %u:%g %t:%T' /c/device /c/pipe /c/program; wc -c </c/program";
+      const container = box.container(sh(`${list}; sleep 20`), mounts(mount));
+      container.writeFile("c/program", "binary", 0o755);
+      const at = (name: string) => join(container.rootfs, "c", name);
+      execFileSync("mknod", ["-m", "600", at("device"), "c", "1", "7"]);
+      execFileSync("mkfifo", ["-m", "622", at("pipe")]);
+      execFileSync("chown", ["5:6", at("pipe"), at("program")]);
+      const attribute = "import os, sys; os.setxattr(sys.argv[1], 'security.capability', bytes.fromhex(sys.argv[2]))";
+      const netRaw = "0100000200200000000000000000000000000000";
+      execFileSync("python3", ["-c", attribute, at("program"), netRaw]);
+      expect((await container.create()).code).toBe(0);
+      await container.start();
+      expect(await container.untilOutput("6\n")).toBe(
+        ["device 600 0:0 1:7", "pipe 622 5:6 0:0", "program 755 5:6 0:0"].map((line) => `/c/${line}\n`).join("") +
+          "6\n",
+      );
+      const { pid } = await container.state();
+      const read = "import os, sys; print(os.getxattr(sys.argv[1], 'security.capability').hex())";
+      const seen = execFileSync("python3", ["-c", read, `/proc/${pid}/root/c/program`], { encoding: "utf8" });
+      expect(seen.trim()).toBe(netRaw);
+    },
+  );
 
   needs(fileSystem("overlay"))("overlay with lower, upper and work directories", async ({ box }) => {
     // A tmpfs of our own: the root file system may be an overlay itself, on which no other can lie.
@@ -457,7 +518,111 @@ describe("devices", () => {
   });
 });
 
+describe("volumes that are shared with the host", () => {
+  const rows: [root: string | undefined, options: string[], out: boolean, into: boolean][] = [
+    ["rshared", ["rshared"], true, true],
+    ["shared", ["shared"], true, true],
+    ["shared", [], true, true],
+    ["shared", ["rslave"], false, true],
+    ["shared", ["rprivate"], false, false],
+    ["rslave", ["rshared"], false, true],
+    [undefined, ["rslave"], false, true],
+    [undefined, ["rprivate"], false, false],
+  ];
+  for (const [root, options, out, into] of rows) {
+    const words = [out ? "sends" : "sends no", into ? "gets" : "gets no"];
+    needs(except({ crun: "is in a private mount namespace of the harness's" }))(
+      `rootfsPropagation ${root}, mount ${options}: ${words.join(" mounts out, ")} mounts`,
+      async ({ box }) => {
+        const source = hostTmpfs(box, "volume", "mode=755");
+        execFileSync("mount", ["--make-private", source]);
+        execFileSync("mount", ["--make-shared", source]);
+        for (const name of ["inside", "outside"]) mkdirSync(join(source, name));
+        const waiting =
+          "until test -e /m/outside/f || test -e /m/stop; do sleep 0.02; done; test -e /m/outside/f && echo got";
+        const container = box.container(
+          sh(`mount -t tmpfs t /m/inside && echo >/m/inside/f && echo ready; ${waiting}; echo end`),
+          mounts({ destination: "/m", type: "bind", source, options: ["rbind", ...options] }),
+          root === undefined ? {} : linux({ rootfsPropagation: root }),
+        );
+        box.defer(() => {
+          if (out) execFileSync("umount", [join(source, "inside")]);
+        });
+        expect((await container.create()).code).toBe(0);
+        await container.start();
+        await container.untilOutput("ready");
+        expect(existsSync(join(source, "inside/f")), "mounted inside, seen on the host").toBe(out);
+        hostTmpfs(box, "volume/outside", "mode=755");
+        writeFileSync(join(source, "outside/f"), "");
+        writeFileSync(join(source, "stop"), "");
+        expect((await container.untilOutput("end")).includes("got"), "mounted on the host, seen inside").toBe(into);
+        await container.delete("--force");
+      },
+    );
+  }
+});
+
+describe("without a mount namespace", () => {
+  const namespaces = linux({ namespaces: [{ type: "pid" }, { type: "uts" }] });
+  const own = needs(except({ runc: "leaves its mounts", crun: "is in a mount namespace of the harness's" }));
+  const mounted = (path: string) =>
+    readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(path)).length;
+
+  own("what was mounted on the host goes with the container, what was there before does not", async ({ box }) => {
+    const container = box.container(sh("cat /proc/mounts >/dev/null; echo ran"), namespaces);
+    execFileSync("mount", ["--bind", container.rootfs, container.rootfs]);
+    box.defer(() => void execFileSync("umount", [container.rootfs]));
+    expect((await container.create()).code).toBe(0);
+    expect(mounted(container.rootfs)).toBeGreaterThan(2);
+    await container.start();
+    await container.untilOutput("ran");
+    expect((await container.delete("--force")).code).toBe(0);
+    expect(mounted(container.rootfs)).toBe(1);
+  });
+
+  own("a create that fails leaves no mounts either", async ({ box }) => {
+    const container = box.container(namespaces, { process: { args: ["no-such-program"] } });
+    expect((await container.create()).code).toBe(1);
+    expect(mounted(container.rootfs)).toBe(0);
+  });
+});
+
+test("a read-only /dev has its devices", async ({ box }) => {
+  const dev = { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["ro", "mode=755"] };
+  const rest = MOUNTS.filter(({ destination }) => destination !== "/dev");
+  const list = [rest[0] ?? {}, dev, ...rest.slice(1)];
+  const script = sh("echo x >/dev/null; readlink /dev/fd; touch /dev/x 2>&1; touch /dev/shm/x && echo all");
+  expect(await outputOf(box, script, { mounts: list })).toBe(
+    "/proc/self/fd\ntouch: /dev/x: Read-only file system\nall\n",
+  );
+});
+
+describe("/dev/ptmx", () => {
+  test("is a link to the container's own, whatever the image has there", async ({ box }) => {
+    const only = MOUNTS.filter(({ destination }) => destination === "/proc");
+    const directory = box.container(sh("readlink /dev/ptmx"), { mounts: only });
+    mkdirSync(join(directory.rootfs, "dev/ptmx"));
+    const file = box.container(sh("readlink /dev/ptmx"), { mounts: only });
+    file.writeFile("dev/ptmx", "");
+    for (const container of [directory, file]) {
+      expect(await container.run()).toMatchObject({ code: 0, stdout: "pts/ptmx\n", stderr: "" });
+    }
+  });
+});
+
 describe("masked and read-only paths", () => {
+  // To the mode that it has already: were it to succeed, nothing would be lost.
+  needs(except({ runc: "masks with the container's own /dev/null" }))(
+    "a mask does not lead to the host's /dev/null: its mode cannot be changed",
+    async ({ box }) => {
+      const script = sh("chmod 666 /proc/version 2>&1; chown 0 /proc/version 2>&1; echo x >/proc/version");
+      const output = await outputOf(box, script, linux({ maskedPaths: ["/proc/version"] }));
+      expect(output.match(/Read-only file system/g)).toHaveLength(2);
+    },
+  );
+
   test("a masked file reads empty and a masked directory is empty and cannot be written", async ({ box }) => {
     const container = box.container(
       sh("cat /proc/version | wc -c; ls /home | wc -l; touch /home/x 2>/dev/null || echo ro; cat /etc/hostname"),

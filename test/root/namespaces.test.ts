@@ -1,13 +1,15 @@
 // Namespaces: new ones, joined ones, in any order (config-linux.md "Namespaces"), and what goes with them: hostname,
 // domainname, time offsets, id maps, sysctl.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, readlinkSync } from "node:fs";
+import { chmodSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { idle, linux, namespaces, sh } from "./harness/config.ts";
+import { idle, type Json, linux, mounts, namespaces, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { except, kernelFile, needs } from "./harness/needs.ts";
+import { makeRootfs } from "./harness/rootfs.ts";
 import { outputOf, refusalOf } from "./harness/run.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
@@ -119,6 +121,17 @@ describe("names and times", () => {
     expect(await outputOf(box, { process: { args: ["hostname"] }, hostname: "a-name" })).toBe("a-name\n");
   });
 
+  for (const kinds of [
+    ["pid", "mount"],
+    ["pid", "mount", "uts"],
+  ]) {
+    test(`empty ones set nothing: ${kinds.join(", ")}`, async ({ box }) => {
+      const own = readFileSync("/proc/sys/kernel/hostname", "utf8");
+      const names = { hostname: "", domainname: "" };
+      expect(await outputOf(box, sh("hostname"), namespaces(...kinds), names)).toBe(own);
+    });
+  }
+
   test("a hostname without a uts namespace is refused", async ({ box }) => {
     expect(await refusalOf(box, namespaces("pid", "mount", "ipc"), { hostname: "x" })).toMatch(/uts|UTS/);
   });
@@ -162,6 +175,101 @@ describe("id maps", () => {
     const { pid } = await container.state();
     expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/Uid:\t100000\t/);
   });
+
+  test("root inside need not be able to reach what is bound into it, nor the bundle", async ({ box }) => {
+    const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const source = box.makeDirectory("closed/source");
+    writeFileSync(join(source, "file"), "from a closed directory");
+    chmodSync(box.path("closed"), 0o700);
+    const root = box.makeDirectory("root");
+    const container = box.container(
+      namespaces("user", "pid", "mount", "ipc", "uts", "network"),
+      linux({ uidMappings: maps, gidMappings: maps, maskedPaths: ["/etc"] }),
+      { root: { path: root } },
+      mounts(
+        { destination: "/m", type: "bind", source, options: ["rbind", "ro"] },
+        { destination: "/f", type: "bind", source: join(source, "file"), options: ["bind"] },
+      ),
+      sh("cat /m/file /f; ls /etc"),
+    );
+    makeRootfs(root);
+    execFileSync("chown", ["-R", "100000:100000", root]);
+    await makeReachable(box);
+    chmodSync(container.bundle, 0o700);
+    expect(await container.run()).toMatchObject({ code: 0, stderr: "", stdout: "from a closed directory".repeat(2) });
+  });
+
+  needs(except({ runc: "1.1 leaves the group to nobody" }))("root inside owns its message queues", async ({ box }) => {
+    const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const queues = { destination: "/dev/mqueue", type: "mqueue", source: "mqueue" };
+    const script = "stat -c %u:%g /dev/mqueue; chmod 1770 /dev/mqueue; readlink /proc/self/ns/ipc";
+    await makeReachable(box);
+    const output = await outputOf(
+      box,
+      namespaces("user", "pid", "mount", "ipc", "uts", "network"),
+      linux({ uidMappings: maps, gidMappings: maps }),
+      mounts(queues),
+      sh(script),
+    );
+    expect(output).toMatch(/^0:0\nipc/);
+    expect(output).not.toContain(link("ipc"));
+  });
+
+  test("tmpcopyup copies into a tmpfs that knows no other ids", async ({ box }) => {
+    const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const container = box.container(
+      namespaces("user", "pid", "mount", "ipc", "uts", "network"),
+      linux({ uidMappings: maps, gidMappings: maps }),
+      mounts({ destination: "/c", type: "tmpfs", source: "t", options: ["tmpcopyup"] }),
+      sh("cat /c/below/*; stat -c '%u:%g %a' /c/below/closed; touch /c/new"),
+    );
+    container.writeFile("c/below/closed", "closed ", 0o600);
+    container.writeFile("c/below/hosts", "host's", 0o644);
+    execFileSync("chown", ["-R", "100000:100000", container.rootfs]);
+    execFileSync("chown", ["101000:101000", join(container.rootfs, "c/below/closed")]);
+    await makeReachable(box);
+    expect(await container.run()).toMatchObject({ code: 0, stdout: "closed host's1000:1000 600\n", stderr: "" });
+  });
+
+  needs(except({ runc: "1.1 wants the maps again" }))(
+    "a joined one's user gets the standard streams by the id that it has outside",
+    async ({ box }) => {
+      const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      const all = ["user", "pid", "mount", "ipc", "uts", "network"];
+      const first = box.container(idle(), namespaces(...all), linux({ uidMappings: maps, gidMappings: maps }));
+      await makeReachable(box);
+      expect(await first.create()).toMatchObject({ code: 0 });
+      const { pid } = await first.state();
+      const second = box.container(
+        namespaces("pid", "mount", `user=/proc/${pid}/ns/user`, `network=/proc/${pid}/ns/net`),
+        sh("id -u; echo there >/dev/stderr"),
+        { hostname: undefined, process: { user: { uid: 1000, gid: 1000 } } },
+      );
+      expect(await second.create()).toMatchObject({ code: 0 });
+      expect(statSync(box.path(`${second.id}.out`)).uid).toBe(101_000);
+      await second.start();
+      await second.until("stopped");
+      expect([second.output(), second.errors()]).toEqual(["1000\n", "there\n"]);
+    },
+  );
+
+  needs(except({ runc: "1.1 refuses any", crun: "1.8 takes any" }))(
+    "for a joined user namespace must be those that it has",
+    async ({ box }) => {
+      const map = (hostID: number, ...more: Json[]) => [{ containerID: 0, hostID, size: 1000 }, ...more];
+      const other = { containerID: 2000, hostID: 5000, size: 1 };
+      const own = linux({ uidMappings: map(100_000, other), gidMappings: map(100_000) });
+      const first = box.container(idle(), namespaces("user", "pid", "mount", "ipc", "uts", "network"), own);
+      await makeReachable(box);
+      expect(await first.create()).toMatchObject({ code: 0 });
+      const { pid } = await first.state();
+      const joined = namespaces("pid", "mount", "uts", `user=/proc/${pid}/ns/user`, `network=/proc/${pid}/ns/net`);
+      const same = linux({ uidMappings: [other, ...map(100_000)], gidMappings: map(100_000) });
+      expect(await outputOf(box, joined, same, sh("id -u"))).toBe("0\n");
+      const wrong = linux({ uidMappings: map(100_000, other), gidMappings: map(100_001) });
+      expect(await refusalOf(box, joined, wrong)).toContain("linux.gidMappings: the user namespace");
+    },
+  );
 
   needs(except({ crun: "fails later, at devpts" }))("a new user namespace without maps is refused", async ({ box }) => {
     expect(await refusalOf(box, namespaces("pid", "mount", "ipc", "uts", "user"))).toMatch(/map|user/i);

@@ -9,6 +9,7 @@ import { processesOf } from "./harness/leftovers.ts";
 import { bindDatagram, receiveDatagram, sendDatagram } from "./harness/libc.ts";
 import { except, needs } from "./harness/needs.ts";
 import { handedOn, settled } from "./harness/runtime.ts";
+import type { Sandbox } from "./harness/sandbox.ts";
 
 describe("the exit status of run", () => {
   for (const status of [0, 1, 7, 126, 255]) {
@@ -175,39 +176,83 @@ describe("descriptors", () => {
   });
 });
 
-describe("LISTEN_FDS", () => {
-  needs(except({ crun: "asks not whose they are" }))("that are another process's are left alone", async ({ box }) => {
-    const env = { LISTEN_FDS: "7", LISTEN_PID: "1" };
-    const result = await box.container(sh("echo $LISTEN_FDS.")).run([], { env });
-    expect(result).toMatchObject({ code: 0, stdout: ".\n", stderr: "" });
-  });
+test("LISTEN_FDS of another process, whose number LISTEN_PID is, are not", async ({ box }) => {
+  const container = box.container(sh("echo $LISTEN_FDS $LISTEN_PID"));
+  const env = { LISTEN_FDS: "2", LISTEN_PID: "1" };
+  expect(await container.run([], { env })).toMatchObject({ code: 0, stdout: "\n", stderr: "" });
 });
 
 describe("NOTIFY_SOCKET", () => {
-  needs(except({ crun: "1.8 has no socket of its own in between" }))(
-    "READY=1 from inside reaches the caller's socket, with the container's process id",
-    async ({ box }) => {
-      const path = box.path("notify.sock");
-      const socket = bindDatagram(path);
-      box.defer(() => closeSync(socket));
-      const env = { NOTIFY_SOCKET: path };
-      const container = box.container(sh("echo $NOTIFY_SOCKET; while :; do sleep 0.05; done"));
-      expect((await container.create([], { env })).code).toBe(0);
-      const starting = box.begin(["start", container.id], { env });
-      const inside = (await container.untilOutput("\n")).trim();
-      const { pid } = await container.state();
-      for (const text of ["STATUS=ignored\n", "READY=1\n"]) sendDatagram(`/proc/${pid}/root${inside}`, text);
-      let received = "";
-      while (!received.includes("BARRIER=1")) {
-        received += receiveDatagram(socket) ?? "";
+  const program = sh("echo $NOTIFY_SOCKET; while :; do sleep 0.05; done");
+  const ours = needs(except({ crun: "1.8 has no socket of its own in between" }));
+
+  /** A service manager's socket, and what has been sent to it once that includes `last`. */
+  function manager(box: Sandbox): { path: string; received: (last: string) => Promise<string> } {
+    const path = box.path("notify.sock");
+    const socket = bindDatagram(path);
+    box.defer(() => closeSync(socket));
+    let all = "";
+    const received = async (last: string): Promise<string> => {
+      while (!all.includes(last)) {
+        all += receiveDatagram(socket) ?? "";
         await sleep(10);
       }
-      expect(received).toContain("READY=1");
-      expect(received).toMatch(new RegExp(`MAINPID=${pid}\\b`));
-      await container.kill("KILL");
+      return all;
+    };
+    return { path, received };
+  }
+
+  /** Has the container say that it is ready. */
+  function sayReady(pid: number, inside: string): void {
+    for (const text of ["STATUS=ignored\n", "READY=1\n"]) sendDatagram(`/proc/${pid}/root${inside.trim()}`, text);
+  }
+
+  ours(
+    "READY=1 from inside reaches the caller's socket, with the container's process id; delete need not wait for it",
+    async ({ box }) => {
+      const { path, received } = manager(box);
+      const env = { NOTIFY_SOCKET: path };
+      const container = box.container(program);
+      expect((await container.create([], { env })).code).toBe(0);
+      const starting = box.begin(["start", container.id], { env });
+      const inside = await container.untilOutput("\n");
+      const { pid } = await container.state();
+      sayReady(pid, inside);
+      const text = await received("BARRIER=1");
+      expect(text).toContain("READY=1");
+      expect(text).toMatch(new RegExp(`MAINPID=${pid}\\b`));
       await settled(starting);
+      const silent = box.container(program);
+      await silent.create([], { env });
+      const waiting = box.begin(["start", silent.id], { env });
+      await silent.untilOutput("\n");
+      expect(await silent.delete("--force")).toMatchObject({ code: 0 });
+      await settled(waiting);
     },
   );
+
+  ours("run --detach returns when the container is ready", async ({ box }) => {
+    const { path, received } = manager(box);
+    const container = box.container(program);
+    const running = container.runDetached([], { env: { NOTIFY_SOCKET: path } });
+    await container.untilRunning();
+    const { pid } = await container.state();
+    sayReady(pid, await container.untilOutput("\n"));
+    expect(await received("BARRIER=1")).toMatch(new RegExp(`READY=1\\n.*MAINPID=${pid}\\b`, "s"));
+    expect((await running).code).toBe(0);
+  });
+
+  ours("run in the foreground passes it on and remains the main process", async ({ box }) => {
+    const { path, received } = manager(box);
+    const container = box.container(program);
+    const running = container.beginRun([], { env: { NOTIFY_SOCKET: path } });
+    await container.untilRunning();
+    const { pid } = await container.state();
+    sayReady(pid, "/run/notify/notify.sock");
+    expect(await received("MAINPID")).toMatch(new RegExp(`READY=1\\n.*MAINPID=${running.pid}\\b`, "s"));
+    await container.kill("KILL");
+    expect(await settled(running)).toMatchObject({ code: 137, stderr: "" });
+  });
 });
 
 /** Waits for the line that `idle` and its like print. */

@@ -1,6 +1,7 @@
 // Terminals: the console socket, the size, /dev/console, the controlling terminal (config.md "Process" terminal and
 // consoleSize; the wire format is every engine's: one message, the master as SCM_RIGHTS).
 
+import { statSync } from "node:fs";
 import { execa } from "execa";
 import { describe, expect } from "vitest";
 import { idle, sh } from "./harness/config.ts";
@@ -71,6 +72,11 @@ describe("a container with a terminal", () => {
       process: { user: { uid: 1000, gid: 1000 } },
     });
     expect(await console.until(/END/)).toMatch(/^1000\r?\n/);
+  });
+
+  test("its user is not given the caller's streams, which the container has not got", async ({ box }) => {
+    const { container } = await onTerminal(box, "echo END", { process: { user: { uid: 1000, gid: 1000 } } });
+    expect(statSync(box.path(`${container.id}.out`)).uid).toBe(0);
   });
 
   test("has the kernel's usual output flags: whoever receives it changes them", async ({ box }) => {

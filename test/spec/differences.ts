@@ -45,6 +45,10 @@ export const STRICTER: readonly Difference[] = [
   { finding: /^\/root\/path: must not be empty/, why: "a directory MUST exist at the path" },
   { finding: /^\/annotations\/: /, why: "keys MUST NOT be empty" },
   { finding: /^\/process\/cwd: must be an absolute path/, why: "MUST be absolute" },
+  {
+    finding: /^\/process\/user\/([ug]id|additionalGids\/\d+): is no id/,
+    why: "setresuid(2) would leave the process root",
+  },
   { finding: /^\/process\/env\/\d+: must have the form/, why: "environ has NAME=value" },
   { finding: /^\/process\/rlimits\/\d+: is a second/, why: "duplicates MUST be an error" },
   { finding: /^\/process\/rlimits\/\d+\/soft: must not be above/, why: "EINVAL of setrlimit(2)" },

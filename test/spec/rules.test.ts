@@ -161,6 +161,13 @@ const BAD: readonly [name: string, config: Config, ...pointers: string[]][] = [
   ["a deadline below the runtime", scheduler({ ...deadline, deadline: 9 }), "/process/scheduler/deadline"],
   ["a period below the deadline", scheduler({ ...deadline, period: 19 }), "/process/scheduler/period"],
   [
+    "users that are none",
+    withProcess({ user: { uid: 4294967295, gid: 4294967295, additionalGids: [1, 4294967295] } }),
+    "/process/user/uid",
+    "/process/user/gid",
+    "/process/user/additionalGids/1",
+  ],
+  [
     "CPU lists that are none",
     withProcess({ execCPUAffinity: { initial: "3-1", final: "1,,2" } }),
     "/process/execCPUAffinity/initial",

@@ -51,9 +51,12 @@ export function capHeader(): Uint8Array {
   return bytes;
 }
 
+/** Bytes of `struct __user_cap_data_struct[2]`. */
+export const CAP_DATA_SIZE = 24;
+
 /** `struct __user_cap_data_struct[2]`: the low 32 capabilities' effective, permitted, inheritable, then the high ones'. */
 export function capData(sets: { effective: bigint; permitted: bigint; inheritable: bigint }): Uint8Array {
-  const bytes = new Uint8Array(24);
+  const bytes = new Uint8Array(CAP_DATA_SIZE);
   const view = new DataView(bytes.buffer);
   for (const [i, set] of [sets.effective, sets.permitted, sets.inheritable].entries()) {
     view.setUint32(i * 4, Number(set & 0xffff_ffffn), true);

@@ -20,6 +20,9 @@ export const STATX_SIZE_OF_FILE = 40;
 /** Offsets of stx_atime and stx_mtime: s64 seconds, u32 nanoseconds. */
 export const STATX_ATIME = 64;
 export const STATX_MTIME = 112;
+/** To be asked for, and the offset of u64 stx_mnt_id. */
+export const STATX_MNT_ID = 0x1000;
+export const STATX_MNT_ID_OF_FILE = 144;
 /** Offsets of u32 stx_rdev_major and stx_rdev_minor. */
 export const STATX_RDEV_MAJOR = 128;
 export const STATX_RDEV_MINOR = 132;

@@ -34,6 +34,18 @@ export interface AgentOptions {
   readonly installed?: string;
 }
 
+/** The process is no more. */
+export class AgentEnded extends Error {
+  override readonly name = "AgentEnded";
+  /** As the kernel kills for memory, among others. */
+  readonly byKill: boolean;
+
+  constructor(pid: number, how: string) {
+    super(`Cannot go on: the agent (process ${pid}) ${how}`);
+    this.byKill = how.endsWith(" by SIGKILL");
+  }
+}
+
 /** A socket pair for tsrun and an agent, or for tsrun and the child of a clone: [ours, theirs], both close-on-exec. */
 export function socketpair(): readonly [ours: number, theirs: number] {
   const fds = new Int32Array(2);
@@ -123,7 +135,7 @@ export class Agent implements Disposable {
   }
 
   #ended(): Error {
-    return new Error(`Cannot go on: the agent (process ${this.pid}) ${endOf(this.pid)}`);
+    return new AgentEnded(this.pid, endOf(this.pid));
   }
 }
 

@@ -1,7 +1,7 @@
 // config.md: Process, POSIX process, Linux Process. Names of capabilities are not judged here: one that the kernel does not
 // know MUST be warned of (src/spec/warnings.ts), not refused.
 
-import type { ExecCpuAffinity, Process, Rlimit, Scheduler } from "../config.gen.ts";
+import type { ExecCpuAffinity, Process, Rlimit, Scheduler, User } from "../config.gen.ts";
 import type { Report } from "../rules.ts";
 import { isCpuList } from "./cpu-list.ts";
 
@@ -13,6 +13,7 @@ const CONSOLE_MAX = 0xffff;
 /** `place` leads to the process object: ["process"], or [] in a file of its own. */
 export function processRules(process: Process, place: Keys, report: Report): void {
   if (!process.cwd.startsWith("/")) report([...place, "cwd"], "must be an absolute path");
+  userRules(process.user ?? {}, [...place, "user"], report);
   environmentRules(process.env ?? [], [...place, "env"], report);
   rlimitRules(process.rlimits ?? [], [...place, "rlimits"], report);
   if (process.terminal && process.consoleSize) {
@@ -25,6 +26,17 @@ export function processRules(process: Process, place: Keys, report: Report): voi
   }
   if (process.scheduler) schedulerRules(process.scheduler, [...place, "scheduler"], report);
   if (process.execCPUAffinity) affinityRules(process.execCPUAffinity, [...place, "execCPUAffinity"], report);
+}
+
+/** To setresuid(2) and its like the last number means "leave it", and the process would stay root. */
+const NO_ID = 0xffff_ffff;
+
+function userRules({ uid, gid, additionalGids = [] }: User, place: Keys, report: Report): void {
+  const message = `is no id: the last one is ${NO_ID - 1}`;
+  if (uid === NO_ID) report([...place, "uid"], message);
+  if (gid === NO_ID) report([...place, "gid"], message);
+  for (const [index, id] of additionalGids.entries())
+    if (id === NO_ID) report([...place, "additionalGids", index], message);
 }
 
 /** IEEE Std 1003.1, environ: strings of the form name=value. */

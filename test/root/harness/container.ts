@@ -130,6 +130,17 @@ export class Container {
     }
   }
 
+  /** Waits until there is a state and it says running. */
+  async untilRunning(): Promise<State> {
+    for (const start = Date.now(); ; ) {
+      const state = await this.state().catch((error) => {
+        if (Date.now() - start > PATIENCE) throw error;
+      });
+      if (state !== undefined && state.status !== "creating") return this.until("running");
+      await sleep(10);
+    }
+  }
+
   /** What the process of a created or detached container has written to standard output. */
   output(): string {
     return readFileSync(`${this.#log}.out`, "utf8");
