@@ -31,6 +31,9 @@ const at = (...parts: string[]) => join(repository, ...parts);
 
 const SOURCES = ["bin", "src", "package-lock.json", "package.json", "scripts"];
 
+/** Most starts read no state at all, but all come as far as this one does. */
+const SAMPLE = ["tsrun", "--root", "/nonexistent", "state", "sample"];
+
 await main();
 
 async function main(): Promise<void> {
@@ -64,7 +67,7 @@ async function compile(arch: Architecture, output: string): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), "tsrun-build-"));
   try {
     const input = at("bin/image.ts");
-    const program = await buildProgram(arch, { input, constants }, scratch);
+    const program = await buildProgram(arch, { input, constants, sample: SAMPLE }, scratch);
     writeFileSync(temporary, program, { mode: 0o755 });
     renameSync(temporary, output); // a running dist/tsrun keeps its file
   } finally {

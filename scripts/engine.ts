@@ -48,6 +48,8 @@ export interface Ingredients {
   readonly input: string;
   /** Identifiers that stand for texts. */
   readonly constants?: Readonly<Record<string, string>>;
+  /** argv of a start that is as most are; it is tried by the build, and must do no harm. */
+  readonly sample?: readonly string[];
 }
 
 /** The executable, made with files in the folder `scratch`. Error when a tool is missing or fails. */
@@ -57,7 +59,7 @@ export async function buildProgram(arch: Architecture, of: Ingredients, scratch:
   const image = join(scratch, "image");
   compile(arch, program);
   writeFileSync(script, await bundle(of));
-  const [runner = program, ...words] = [...toolsFor(arch).emulator, program, script, image];
+  const [runner = program, ...words] = [...toolsFor(arch).emulator, program, script, image, ...(of.sample ?? [])];
   execFileSync(runner, words, { stdio: ["ignore", "ignore", "inherit"] });
   return withSegment(readFileSync(program), HEAP, readFileSync(image));
 }

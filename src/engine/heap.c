@@ -4,15 +4,21 @@
 #include "heap.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define HEAP ((uintptr_t)&start)
 #define BLOCK_MAX ((size_t)1 << 30)
-#define GROWTH ((size_t)1 << 20)
+#define GROWTH ((size_t)256 << 10)
 #define BUILD_MAX ((size_t)64 << 20)
+#define RUNS 128
 #define HEAD sizeof(size_t) // a block's whole size stands before it
 #define UNIT 16
 #define SMALL 1024 // up to here a list for each multiple of UNIT; from there on four for each power of two
@@ -32,6 +38,10 @@ __attribute__((section(".heap"), aligned(PAGE), used)) static union {
     uintptr_t mapped; // the end of what can be used
     void *lists[LISTS];
     JSContext *context;
+    unsigned runs; // of hot[]
+    struct run {
+      uint16_t first, count;
+    } hot[RUNS]; // pages of the image that every start writes to: learn()
   };
   char page[PAGE];
 } start;
@@ -54,7 +64,9 @@ static unsigned list_of(size_t *size) {
 static bool grow(size_t size) {
   if (!start.context) return false;
   size = (size + GROWTH - 1) & ~(GROWTH - 1);
-  void *got = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // Populated, because nearly all of it is about to be written: a fault for each page takes the kernel twice as long.
+  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+  void *got = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (got == MAP_FAILED) return false;
   start.next = (uintptr_t)got + UNIT - HEAD;
   start.mapped = (uintptr_t)got + size;
@@ -108,7 +120,12 @@ static void *resize(JSMallocState *state, void *block, size_t size) {
 
 const JSMallocFunctions HEAP_FUNCTIONS = {allocate, release, resize, usable};
 
-JSContext *heap_context(void) { return start.context; }
+JSContext *heap_context(void) {
+  for (unsigned i = 0; i < start.runs; i++) {
+    madvise((char *)&start + start.hot[i].first * PAGE, start.hot[i].count * PAGE, MADV_POPULATE_WRITE);
+  }
+  return start.context;
+}
 
 bool heap_begin(void) {
   int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
@@ -137,14 +154,53 @@ static bool points_out(size_t size) {
   return false;
 }
 
+static size_t image_size(void) { return (start.next - HEAP + PAGE - 1) & ~(PAGE - 1); }
+
+// What learn() shares with its child: whether a page was written to.
+static bool *written;
+
+/// A write to a page that was not written to before.
+static void note(int signal, siginfo_t *info, void *context) {
+  (void)signal, (void)context;
+  size_t page = ((uintptr_t)info->si_addr - HEAP) / PAGE;
+  if ((uintptr_t)info->si_addr < HEAP || page >= BUILD_MAX / PAGE || written[page]) abort();
+  written[page] = true;
+  mprotect((char *)&start + page * PAGE, PAGE, PROT_READ | PROT_WRITE);
+}
+
+/// In a child: has a sample run in a heap that cannot be written to.
+static void run_watched(void (*sample)(void)) {
+  for (int fd = 0; fd <= 2; fd++) dup2(open("/dev/null", O_RDWR), fd);
+  struct sigaction action = {.sa_sigaction = note, .sa_flags = SA_SIGINFO | SA_NODEFER};
+  sigaction(SIGSEGV, &action, NULL);
+  mprotect(&start, image_size(), PROT_READ);
+  sample();
+  _exit(0);
+}
+
+void heap_learn(void (*sample)(void)) {
+  size_t pages = image_size() / PAGE;
+  written = mmap(NULL, BUILD_MAX / PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (written == MAP_FAILED) return;
+  pid_t child = fork();
+  if (child == 0) run_watched(sample);
+  waitpid(child, NULL, 0);
+  for (size_t page = 0; page < pages && start.runs < RUNS; page++) {
+    if (!written[page]) continue;
+    size_t first = page;
+    while (page + 1 < pages && (written[page + 1] || (page + 2 < pages && written[page + 2]))) page++;
+    start.hot[start.runs++] = (struct run){first, page + 1 - first};
+  }
+}
+
 bool heap_write_image(JSContext *context, const char *file) {
-  size_t size = (start.next - HEAP + PAGE - 1) & ~(PAGE - 1);
+  size_t size = image_size();
   if (points_out(size)) return false;
   start.context = context;
   start.mapped = HEAP + size;
   FILE *image = fopen(file, "we");
-  bool written = image && fwrite((void *)HEAP, 1, size, image) == size;
-  if (image && fclose(image)) written = false;
-  if (!written) perror(file);
-  return written;
+  bool whole = image && fwrite((void *)HEAP, 1, size, image) == size;
+  if (image && fclose(image)) whole = false;
+  if (!whole) perror(file);
+  return whole;
 }

@@ -5,7 +5,7 @@
 // tables) is the same each time. So the build makes it once, in a heap at a fixed address, and writes that heap into the
 // executable as one more segment, which the kernel maps like any other data: a start parses nothing and runs nothing, and
 // of the image only the pages that are touched are ever read. scripts/engine.ts runs this program without an image, as
-// `program SCRIPT IMAGE`, to get one.
+// `program SCRIPT IMAGE`, to get one. With words of a sample behind it the image also says which pages such a start writes to.
 //
 // For that to hold, no address in the heap may differ from start to start: the executable is not position independent,
 // the C library's own memory is not in the heap, and an image that points into a shared library (a function of libm, had a
@@ -94,14 +94,23 @@ static JSContext *load(const uint8_t *compiled, size_t size) {
   return context;
 }
 
-static int make_image(const char *script, const char *image) {
+static JSContext *made;
+
+static void sample(void) { run(made); }
+
+static int make_image(const char *script, const char *image, char **words) {
   if (!heap_begin()) return fprintf(stderr, "the heap's place is taken\n"), 1;
   size_t length, size;
   const char *text = contents(script, &length);
   if (!text) return perror(script), 1;
   const uint8_t *compiled = compile(text, length, &size);
-  JSContext *context = compiled ? load(compiled, size) : NULL;
-  return context && heap_write_image(context, image) ? 0 : 1;
+  made = compiled ? load(compiled, size) : NULL;
+  if (!made) return 1;
+  if (words[0]) {
+    functions_arguments(words);
+    heap_learn(sample);
+  }
+  return heap_write_image(made, image) ? 0 : 1;
 }
 
 /// What every engine of JavaScript does, and our code takes for granted. The agent undoes it for the container's programs.
@@ -124,6 +133,6 @@ int main(int count, char **values) {
     functions_arguments(values);
     _exit(run(context)); // nothing is buffered, and nobody waits for the C library's goodbyes
   }
-  if (count != 3) return fprintf(stderr, "usage: %s SCRIPT IMAGE\n", values[0]), 2;
-  return make_image(values[1], values[2]);
+  if (count < 3) return fprintf(stderr, "usage: %s SCRIPT IMAGE [WORDS OF A SAMPLE]\n", values[0]), 2;
+  return make_image(values[1], values[2], &values[3]);
 }
