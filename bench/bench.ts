@@ -1,5 +1,6 @@
-// `npm run bench [-- --quick]`: tsrun, runc and crun side by side. Interleaved, the same bundles, whole processes. Prints
-// medians, 95th percentiles and ratios, and writes them to bench/results/.
+// `npm run bench [-- --quick] [--with=NAME=PATH ...]`: tsrun, runc and crun side by side, and other runtimes that are
+// named. Interleaved, the same bundles, whole processes. Prints medians, 95th percentiles and ratios, and writes them to
+// bench/results/.
 //
 // Debian's crun refuses this kernel's hybrid cgroup hierarchy, so the whole benchmark, for all runtimes alike, runs in a
 // mount namespace of its own in which /sys/fs/cgroup/unified is not mounted: it starts itself again there.
@@ -69,9 +70,17 @@ function findRuntimes(): Runtime[] {
     const path = ["/usr/bin", "/usr/sbin", "/usr/local/bin"].map((place) => join(place, name)).find(existsSync);
     return path === undefined ? [] : [{ name, path }];
   });
-  const found = [...(existsSync(ours.path) ? [ours] : []), ...installed];
+  const found = [...(existsSync(ours.path) ? [ours] : []), ...installed, ...named()];
   if (found.length === 0) throw new Error("Cannot measure: neither dist/tsrun nor runc nor crun is here");
   return found;
+}
+
+/** Those that --with names. */
+function named(): Runtime[] {
+  return process.argv.flatMap((word) => {
+    const [, name, path] = /^--with=([^=]+)=(.+)$/.exec(word) ?? [];
+    return name === undefined || path === undefined ? [] : [{ name, path }];
+  });
 }
 
 /**
