@@ -1,4 +1,4 @@
-// `npm run generate`: what is made from other files: the agent's image, the help of the command line, and
+// `npm run generate`: what is made from other files: the help of the command line, and
 // schemas/*.schema.json -> src/spec/*.gen.ts, the types of config.json, of the state and of the
 // features, and one self-contained module of validators (config, process alone, resources alone) compiled by ajv, so that
 // neither schemas nor ajv are loaded at run time. `-- --check` writes nothing and exits 1 when a file is stale.
@@ -11,7 +11,6 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { _, Ajv, type CodeKeywordDefinition, type KeywordCxt } from "ajv";
 import standalone from "ajv/dist/standalone/index.js";
 import { compile } from "json-schema-to-typescript";
-import { imageSource } from "../src/linux/agent/image-source.ts";
 import { helpSource } from "./help-text.ts";
 
 type Node = { [key: string]: unknown };
@@ -181,7 +180,6 @@ async function outputs(): Promise<Map<string, string>> {
     ["src/spec/state.gen.ts", await types(bundle(schemas, "state"), "State")],
     ["src/spec/features.gen.ts", await types(bundle(schemas, "features"), "Features")],
     ["src/spec/validate-config.gen.ts", validators(bundle(schemas, "config"))],
-    ["src/linux/agent/image.gen.ts", imageSource()],
     ["src/lifecycle/help.gen.ts", await helpSource()],
   ]);
 }

@@ -2,9 +2,12 @@
 // made serves, and that nothing gets into one that would be untrue at the next start.
 
 import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, test, vi } from "vitest";
 import { minimalConfig } from "../spec/fixtures.ts";
 import { EngineProgram } from "./program.ts";
 import { decoded, disposal, verdictOf } from "./same-on-node.ts";
@@ -106,6 +109,13 @@ describe("The stack", () => {
   });
 });
 
+test("what Math has can be asked for while a module is loaded, and is there at the start", async () => {
+  using program = await EngineProgram.of(
+    "const { floor, pow, atan2 } = Math; globalThis.main = () => floor(pow(2, 3.5)) + floor(atan2(1, 0));",
+  );
+  expect(spawnSync(program.path).status).toBe(12);
+});
+
 test("an error that nothing caught is told, with where it came from", () => {
   expect(run("fatal")).toMatchObject({
     status: 1,
@@ -127,7 +137,17 @@ describe("A module is refused that", () => {
   });
 
   it("keeps an address in a shared library, which is elsewhere at the next start", async () => {
-    await expect(built("globalThis.floor = Math.floor;")).rejects.toThrow();
+    const folder = mkdtempSync(join(tmpdir(), "engine-compiler-"));
+    try {
+      const compiler = join(folder, "gcc");
+      writeFileSync(compiler, `#!/bin/sh\nexec gcc -DMATH_ELSEWHERE "$@"\n`, { mode: 0o755 });
+      vi.stubEnv("CC", compiler);
+      await expect(built("globalThis.floor = Math.floor;")).rejects.toThrow();
+      await built("globalThis.floor = 1;");
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("imports what the engine does not have", async () => {

@@ -5,7 +5,8 @@ import { ARM64_SYSCALLS } from "./syscalls-arm64.ts";
 import { X64_SYSCALLS } from "./syscalls-x64.ts";
 
 /** The architectures that tsrun runs on, by Node's names. */
-export type Architecture = "x64" | "arm64";
+export const ARCHITECTURES = ["x64", "arm64"] as const;
+export type Architecture = (typeof ARCHITECTURES)[number];
 
 /** Name of a system call, as in section 2 of the manual. */
 export type SyscallName = keyof typeof X64_SYSCALLS;

@@ -31,10 +31,10 @@ const PF_W = 2;
 const PF_R = 4;
 
 /** The ELF file of an agent that finds its socket on descriptor `socket`. */
-export function assembleImage(arch: Architecture, socket: number): Uint8Array {
+export function assembleImage(arch: Architecture, socket: number): Uint8Array<ArrayBuffer> {
   const { machine, pageSize, program } = TARGETS[arch];
   const code = machineCode(program(socket));
-  // A multiple of 4, so that the file can be written down as words (image-source.ts).
+  // A multiple of 4, so that the file can be seen as words (image.ts).
   const size = (TEXT_OFFSET + code.length + 3) & ~3;
   const image = new Uint8Array(size);
   const view = new DataView(image.buffer);

@@ -1,8 +1,6 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { assembleImage } from "../../../src/linux/agent/elf.ts";
 import { agentImage } from "../../../src/linux/agent/image.ts";
-import { imageSource } from "../../../src/linux/agent/image-source.ts";
 import { ARENA, ARENA_SIZE, TEXT } from "../../../src/linux/agent/wire.ts";
 
 const HUGE_PAGE = 2 * 1024 * 1024;
@@ -39,9 +37,4 @@ it("the arena's first touched pages cannot become a huge page", () => {
   expect(Math.floor(ARENA / HUGE_PAGE)).toBe(Math.floor(TEXT / HUGE_PAGE));
   expect(ARENA % HUGE_PAGE).not.toBe(0);
   expect(ARENA_SIZE % 0x1_0000).toBe(0);
-});
-
-it("image.gen.ts is fresh", () => {
-  const file = new URL("../../../src/linux/agent/image.gen.ts", import.meta.url);
-  expect(readFileSync(file, "utf8")).toBe(imageSource());
 });
