@@ -67,6 +67,20 @@ describe("standard streams", () => {
       expect(Number.parseInt(flags ?? "", 8) & nonblocking).toBe(0);
   });
 
+  needs(except({ runc: "does not say why", crun: "dies of SIGXFSZ" }))(
+    "a file size limit of the caller's is an error that is told, and nothing is left",
+    async ({ box }) => {
+      const container = box.container(idle());
+      const words = [...commandWords(), "--root", box.root, "create", "--bundle", container.bundle, container.id];
+      const result = await execa("sh", ["-c", 'ulimit -f 0; exec "$@"', "sh", ...words], {
+        ...{ reject: false, timeout: 20_000, stdin: "ignore" },
+        env: { TSRUN_TEST: box.word },
+      });
+      expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/EFBIG|file too large/i) });
+      await expect(container.state()).rejects.toThrow();
+    },
+  );
+
   test("closed ones do no harm", async ({ box }) => {
     const container = box.container(idle());
     const words = [...commandWords(), "--root", box.root, "create", "--bundle", container.bundle, container.id];
