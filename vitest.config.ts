@@ -1,4 +1,5 @@
-// Three suites. `unit` needs nothing and is part of `npm run ok`. `root` runs real containers as root, one file at a
+// Four suites. `unit` needs nothing and is part of `npm run ok`. `engine` builds and runs programs of our engine, for other
+// architectures too. `root` runs real containers as root, one file at a
 // time: its tests look at the whole machine for what was left behind. `engines` drives Podman, containerd and Docker.
 
 import { defineConfig } from "vitest/config";
@@ -17,9 +18,10 @@ export default defineConfig({
           name: "unit",
           testTimeout: 30_000, // some start an engine, which on a cold disk takes seconds
           include: ["test/**/*.test.ts"],
-          exclude: ["test/root/**", "test/vm/**", "test/**/*.root.test.ts"],
+          exclude: ["test/root/**", "test/vm/**", "test/engine/**", "test/**/*.root.test.ts"],
         },
       },
+      { test: { name: "engine", include: ["test/engine/**/*.test.ts"], ...patience } },
       { test: { name: "root", include: ["test/root/**/*.test.ts", "test/**/*.root.test.ts"], ...patience, ...alone } },
       { test: { name: "engines", include: ["conformance/engines/**/*.test.ts"], ...patience, ...alone } },
     ],

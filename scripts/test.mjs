@@ -54,6 +54,7 @@ function suites() {
   const asRoot = process.getuid() === 0;
   return [
     { name: "unit" },
+    { name: "engine" },
     { name: "root", missing: asRoot ? undefined : "needs root" },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];

@@ -1,5 +1,5 @@
 // The few things that tsrun's code takes for granted and QuickJS does not have, as Node has them: process, TextEncoder,
-// TextDecoder, performance, DisposableStack. This runs when the build makes the heap's image (main.c), so nothing here may
+// TextDecoder, performance, DisposableStack, SuppressedError. This runs when the build makes the heap's image (main.c), so nothing here may
 // ask for what differs from start to start before somebody wants it.
 
 import { errnoName } from "../linux/abi/errno.ts";
@@ -94,7 +94,19 @@ class Decoder {
 /** The method of a resource by which it is given up. What `using` is compiled to looks for the same symbol. */
 const dispose: typeof Symbol.dispose = (Symbol.dispose ?? Symbol.for("Symbol.dispose")) as typeof Symbol.dispose;
 
-/** ECMAScript's DisposableStack. An error on the way does not keep the rest from being given up; the first one is thrown. */
+/** ECMAScript's: an error of a disposal that followed another error. What `using` is compiled to throws it too. */
+class Suppressed extends Error {
+  override readonly name = "SuppressedError";
+  readonly error: unknown;
+  readonly suppressed: unknown;
+  constructor(error: unknown, suppressed: unknown, message = "") {
+    super(message);
+    this.error = error;
+    this.suppressed = suppressed;
+  }
+}
+
+/** ECMAScript's DisposableStack. An error on the way does not keep the rest from being given up. */
 class Stack {
   #actions: (() => void)[] = [];
   #disposed = false;
@@ -122,15 +134,17 @@ class Stack {
   }
   dispose(): void {
     this.#disposed = true;
-    const errors: unknown[] = [];
+    let failed = false;
+    let failure: unknown;
     for (let action = this.#actions.pop(); action !== undefined; action = this.#actions.pop()) {
       try {
         action();
       } catch (error) {
-        errors.push(error);
+        failure = failed ? new Suppressed(error, failure) : error;
+        failed = true;
       }
     }
-    if (errors.length > 0) throw errors[0];
+    if (failed) throw failure;
   }
   [dispose](): void {
     this.dispose();
@@ -144,4 +158,5 @@ Object.assign(globalThis, {
   TextDecoder: Decoder,
   performance: { now: native.now },
   DisposableStack: Stack,
+  SuppressedError: Suppressed,
 });

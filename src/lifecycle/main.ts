@@ -9,7 +9,7 @@ import { globalsOf, logOf } from "./globals.ts";
 import { HELP } from "./help.gen.ts";
 import { printHelp } from "./help.ts";
 import { Log } from "./log.ts";
-import { messageOf } from "./message.ts";
+import { messageOf, traceOf } from "./message.ts";
 import { print } from "./output.ts";
 import { GLOBAL_GRAMMAR, type Parsed, parseWords, withDefaults } from "./parse.ts";
 import { closest } from "./suggest.ts";
@@ -91,6 +91,6 @@ function fail(error: unknown, { log, entry }: Telling): number {
     print(`Incorrect usage: ${message}\n\n${HELP[error.help]}`);
   }
   log.error(message);
-  if (error instanceof Error && error.stack !== undefined) log.debug(error.stack);
+  if (error instanceof Error) log.debug(traceOf(error));
   return entry?.failure ?? 1;
 }

@@ -18,3 +18,8 @@ export function messageOf(error: unknown): string {
 function isSuppressed(error: Error): error is Error & { error: unknown; suppressed: unknown } {
   return error.name === "SuppressedError" && "suppressed" in error && "error" in error;
 }
+
+/** Where an error comes from, call by call. Node's stack begins with name and message, QuickJS's does not. */
+export function traceOf({ name, message, stack = "" }: Error): string {
+  return stack.startsWith(name) ? stack : `${name}: ${message}\n${stack.trimEnd()}`;
+}

@@ -29,14 +29,18 @@ export class EngineProgram implements Disposable {
     this.path = join(folder, "made");
   }
 
-  /** Builds the module at `module`, whose work is in asProgram. */
-  static async build(module: string, arch: Architecture = hostArchitecture()): Promise<EngineProgram> {
+  /** Builds the module at `module`, whose work is in asProgram. `constants`: identifiers that stand for texts. */
+  static async build(
+    module: string,
+    arch: Architecture = hostArchitecture(),
+    constants: Readonly<Record<string, string>> = {},
+  ): Promise<EngineProgram> {
     const folder = mkdtempSync(join(tmpdir(), "engine-program-"));
     const made = new EngineProgram(folder);
     try {
       const input = join(folder, "input.ts");
       writeFileSync(input, [PRELUDE, module].map((path) => `import ${JSON.stringify(path)};\n`).join(""));
-      writeFileSync(made.path, await buildProgram(arch, { input }, folder), { mode: 0o755 });
+      writeFileSync(made.path, await buildProgram(arch, { input, constants }, folder), { mode: 0o755 });
     } catch (error) {
       made[Symbol.dispose]();
       throw error;

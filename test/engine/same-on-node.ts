@@ -40,7 +40,28 @@ export function disposal(): unknown {
   failing.defer(() => {
     throw new RangeError("on the way");
   });
-  return [order, caught(() => failing.dispose()), caught(() => moved.defer(note("late"))), order.at(-1)];
+  return [order, suppressed(), caught(() => failing.dispose()), caught(() => moved.defer(note("late"))), order.at(-1)];
+}
+
+/** All errors of a block that fails, and whose two resources do, in the order in which they are told. */
+function suppressed(): string[] {
+  const failing = (message: string) => () => {
+    throw new Error(message);
+  };
+  try {
+    using stack = new DisposableStack();
+    stack.defer(failing("last"));
+    stack.defer(failing("second"));
+    throw new Error("first");
+  } catch (error) {
+    return messagesOf(error);
+  }
+}
+
+function messagesOf(error: unknown): string[] {
+  if ((error as Error).name !== "SuppressedError") return [(error as Error).message];
+  const { error: later, suppressed: earlier } = error as { error: unknown; suppressed: unknown };
+  return [...messagesOf(earlier), ...messagesOf(later)];
 }
 
 /** What an action returns, or the name of what it throws. */

@@ -61,7 +61,7 @@ describe("an error", () => {
   test("with --debug comes with where it happened", async () => {
     const { stderr } = await tsrun(["--root", temporary(), "--debug", "state", "x"]);
     expect(stderr).toMatch(
-      /level=error msg="container does not exist: x"\n.*level=debug msg="UsageError: .*container\.ts/,
+      /level=error msg="container does not exist: x"\n.*level=debug msg="UsageError: container does not exist: x\\n +at /,
     );
   });
 
