@@ -12,7 +12,7 @@ import type { SyscallName } from "./abi/syscalls.ts";
 
 /** The result of an earlier call of the same plan, as an argument. */
 export class Result {
-  readonly kind = "result";
+  declare readonly kind: "result";
   readonly index: number;
   constructor(index: number) {
     this.index = index;
@@ -21,7 +21,7 @@ export class Result {
 
 /** Memory that the kernel writes to and whose bytes come back with the results; it starts as `initial`, else as zeros. */
 export class Out {
-  readonly kind = "out";
+  declare readonly kind: "out";
   readonly size: number;
   readonly initial: Uint8Array | undefined;
   constructor(size: number, initial?: Uint8Array) {
@@ -32,7 +32,7 @@ export class Out {
 
 /** A place inside an `Out`, read as a 64-bit argument by a later call. */
 export class OutWord {
-  readonly kind = "word";
+  declare readonly kind: "word";
   readonly out: Out;
   readonly offset: number;
   constructor(out: Out, offset: number) {
@@ -43,7 +43,7 @@ export class OutWord {
 
 /** A NULL-terminated array of pointers to strings: argv, envp. */
 export class Strings {
-  readonly kind = "strings";
+  declare readonly kind: "strings";
   readonly strings: readonly (string | Uint8Array)[];
   constructor(strings: readonly (string | Uint8Array)[]) {
     this.strings = strings;
@@ -52,7 +52,7 @@ export class Strings {
 
 /** A struct that holds pointers: bytes, and what to point to from which offset. */
 export class Struct {
-  readonly kind = "struct";
+  declare readonly kind: "struct";
   readonly bytes: Uint8Array;
   readonly pointers: readonly (readonly [offset: number, to: Uint8Array])[];
   constructor(bytes: Uint8Array, pointers: readonly (readonly [number, Uint8Array])[]) {
@@ -69,7 +69,19 @@ type Bytes = Uint8Array & { readonly kind?: never };
 
 /** The descriptor that the agent reads from, which only the agent knows. */
 export class AgentSocket {
-  readonly kind = "socket";
+  declare readonly kind: "socket";
+}
+
+// On the prototypes: a field would be set by a function of its own for each of a thousand results.
+for (const [{ prototype }, kind] of [
+  [Result, "result"],
+  [Out, "out"],
+  [OutWord, "word"],
+  [Strings, "strings"],
+  [Struct, "struct"],
+  [AgentSocket, "socket"],
+] as const) {
+  Object.defineProperty(prototype, "kind", { value: kind });
 }
 
 /** A file descriptor or other number, known now or when the plan runs. */
