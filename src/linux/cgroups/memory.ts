@@ -1,8 +1,8 @@
 // linux.resources.memory: "config-linux.md#memory". v1: cgroup-v1/memory.rst; v2: cgroup-v2.rst, "Memory".
 //
 // `swap` of the config is memory plus swap, as v1 counts (memsw); v2 counts swap alone. Absent and 0 leave a value as it
-// is, -1 lifts the limit. `kernel`, `kernelTCP` and `useHierarchy` are ignored as by other runtimes: the kernel no longer
-// has the limits, and is always hierarchical. `swappiness` and `disableOOMKiller` have no counterpart on v2 (ignored by
+// is, -1 lifts the limit. `kernel`, `kernelTCP` and `useHierarchy` are ignored, as by runc: the kernel no longer has the
+// first, deprecates the second, and is always hierarchical. `swappiness` and `disableOOMKiller` have no counterpart on v2 (ignored by
 // runc). `checkBeforeUpdate` is no write: memory-check.ts.
 
 import type { MemoryLimits } from "../../spec/config.gen.ts";

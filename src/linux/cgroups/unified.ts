@@ -21,6 +21,8 @@ function linesOf(text: string): string[] {
 
 /** Hybrid hosts keep their controllers on v1. @throws ConfigError when there is anything to write */
 export function unifiedV1(files: Files): Write[] {
-  if (Object.keys(files).length === 0) return [];
-  throw new ConfigError("linux.resources.unified", "these files exist on cgroup v2 only, and this host has v1");
+  const [file] = Object.keys(files);
+  if (file === undefined) return [];
+  const reason = "these files exist on cgroup v2 only, and this host has v1";
+  throw new ConfigError(`linux.resources.unified[${JSON.stringify(file)}]`, reason);
 }

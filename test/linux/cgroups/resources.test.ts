@@ -199,7 +199,11 @@ describe("planResources", () => {
   });
 
   it.each<[CgroupVersion, LinuxResources, string]>([
-    ["v1", { unified: { "memory.high": "1" } }, "linux.resources.unified: these files exist on cgroup v2 only"],
+    [
+      "v1",
+      { unified: { "memory.high": "1" } },
+      'linux.resources.unified["memory.high"]: these files exist on cgroup v2 only',
+    ],
     ["v1", { cpu: { shares: 1 } }, "linux.resources.cpu.shares: the minimum allowed cpu-shares is 2"],
     ["v1", { cpu: { shares: 262_145 } }, "linux.resources.cpu.shares: the maximum allowed cpu-shares is 262144"],
     ["v1", { memory: { swappiness: 101 } }, "linux.resources.memory.swappiness: 101 is not in 0-100"],
