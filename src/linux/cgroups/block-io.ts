@@ -59,9 +59,9 @@ function weightV2(
   return setting(field, "io.bfq.weight", text(weight), { otherwise });
 }
 
-/** `io.weight` (1-10000) for a weight of the config (10-1000): linear, as all runtimes convert it. */
+/** `io.weight` (1-10000) for a weight of the config (10-1000, though BFQ takes less): linear, as all runtimes convert it. */
 export function ioWeight(weight: number): number {
-  return 1 + Math.trunc(((weight - 10) * 9999) / 990);
+  return Math.max(1, 1 + Math.trunc(((weight - 10) * 9999) / 990));
 }
 
 /** v1 takes 0 for no limit, which v2 calls max and refuses as 0. */

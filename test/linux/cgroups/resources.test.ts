@@ -243,6 +243,7 @@ describe("planResources", () => {
 
 describe("ioWeight", () => {
   it.each([
+    [1, 1],
     [10, 1],
     [11, 11],
     [100, 910],
