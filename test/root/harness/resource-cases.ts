@@ -2,6 +2,7 @@
 // rows for every kind of host and driver. A row without files for a version says that the field is ignored there, as by runc;
 // where the kernel lacks a file (or its controller), the field must be refused by name: resource-check.ts.
 
+import { existsSync, readdirSync } from "node:fs";
 import type { Json } from "./config.ts";
 import type { LoopDevice } from "./loop.ts";
 
@@ -14,6 +15,8 @@ export interface ResourceCase {
   readonly resources: Json;
   /** Why Debian's runc, 1.1, does otherwise. */
   readonly runc?: string;
+  /** Refused also where the kernel has the files. */
+  readonly refused?: boolean;
   readonly v1?: Files;
   readonly v2?: Files;
   /** Where the kernel lacks those, what it is to show instead of refusing. */
@@ -21,6 +24,9 @@ export interface ResourceCase {
 }
 
 const MB = 1 << 20;
+
+/** This machine's RDMA device. */
+const RDMA = existsSync("/sys/class/infiniband") ? readdirSync("/sys/class/infiniband")[0] : undefined;
 
 export const RESOURCE_CASES: readonly ResourceCase[] = [
   {
@@ -163,10 +169,11 @@ export const RESOURCE_CASES: readonly ResourceCase[] = [
   },
   {
     name: "RDMA",
-    field: 'rdma["mlx5_0"]',
-    resources: { rdma: { mlx5_0: { hcaHandles: 2 } } },
-    v1: { "rdma.max": "mlx5_0 hca_handle=2 hca_object=max" },
-    v2: { "rdma.max": "mlx5_0 hca_handle=2 hca_object=max" },
+    field: `rdma["${RDMA ?? "none"}"]`,
+    resources: { rdma: { [RDMA ?? "none"]: { hcaHandles: 2 } } },
+    refused: RDMA === undefined,
+    v1: { "rdma.max": `${RDMA} hca_handle=2 hca_object=max` },
+    v2: { "rdma.max": `${RDMA} hca_handle=2 hca_object=max` },
   },
   {
     name: "files of version 2",
