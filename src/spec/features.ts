@@ -24,7 +24,7 @@ const HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer",
 
 const CLAIMS: Readonly<LinuxFeatures> = {
   namespaces: ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
-  cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
+  cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
   apparmor: { enabled: false },
   selinux: { enabled: false },
   intelRdt: { enabled: false, schemata: false, enableMonitoring: false },

@@ -38,7 +38,10 @@ function deprecationWarnings(config: Config): Issue[] {
   }
   for (const field of ["kernel", "kernelTCP"] as const) {
     if (config.linux?.resources?.memory?.[field] !== undefined) {
-      warnings.push({ pointer: `/linux/resources/memory/${field}`, message: "is ignored: kernels no longer have it" });
+      warnings.push({
+        pointer: `/linux/resources/memory/${field}`,
+        message: "is ignored, as by runc: it is deprecated",
+      });
     }
   }
   if (config.linux?.personality?.flags?.length) {

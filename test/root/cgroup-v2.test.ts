@@ -1,6 +1,7 @@
 // The whole runtime where cgroup v2 is all there is: every call of it runs in a mount namespace of its own with cgroup2 on
 // /sys/fs/cgroup (test/root/on-cgroup-v2.sh), on any machine. The kernel hands v2 only the controllers that v1 does not
-// have, so limits are set only where one is free; place, devices, freezer and removal need none.
+// have: limits of a free one (hugetlb, mostly) are made, those of others refused by name; place, devices, freezer and
+// removal need none.
 
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { describe, expect, vi } from "vitest";
 import { idle, type Json, mounts, sh } from "./harness/config.ts";
 import { cgroupsOf } from "./harness/leftovers.ts";
 import { fileSystem, needs } from "./harness/needs.ts";
+import { resourceTests } from "./harness/resource-check.ts";
 
 // Before the harness is loaded, which reads it once. The wrapper runs what was to be run.
 vi.hoisted(() => {
@@ -166,3 +168,5 @@ describe("devices on cgroup v2", () => {
     expect(cgroupsOf(container.id)).toEqual([]);
   });
 });
+
+resourceTests(v2);

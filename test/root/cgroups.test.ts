@@ -1,5 +1,5 @@
-// Cgroups of version 1 on this machine: where the container is put, limits of memory, cpu and processes, and that all of
-// it is gone afterwards (config-linux.md "Control groups").
+// Cgroups of version 1 on this machine: where the container is put, limits that are too low, and that all of it is gone
+// afterwards (config-linux.md "Control groups"). Which limits there are: resources.test.ts; that they bite: limits.test.ts.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { describe, expect } from "vitest";
@@ -10,63 +10,7 @@ import { except, kernelFile, needs } from "./harness/needs.ts";
 const v1 = kernelFile("/sys/fs/cgroup/memory/tasks");
 const resources = (fields: Json): Json => ({ linux: { resources: fields } });
 
-const FILES: { name: string; fields: Json; controller: string; values: Record<string, string> }[] = [
-  {
-    name: "memory limit",
-    fields: { memory: { limit: 67108864 } },
-    controller: "memory",
-    values: { "memory.limit_in_bytes": "67108864" },
-  },
-  {
-    name: "memory limit and swap",
-    fields: { memory: { limit: 67108864, swap: 134217728 } },
-    controller: "memory",
-    values: { "memory.limit_in_bytes": "67108864", "memory.memsw.limit_in_bytes": "134217728" },
-  },
-  {
-    name: "no memory limit (-1)",
-    fields: { memory: { limit: -1 } },
-    controller: "memory",
-    values: { "memory.limit_in_bytes": "9223372036854771712" },
-  },
-  {
-    name: "memory reservation",
-    fields: { memory: { reservation: 33554432 } },
-    controller: "memory",
-    values: { "memory.soft_limit_in_bytes": "33554432" },
-  },
-  { name: "cpu shares", fields: { cpu: { shares: 512 } }, controller: "cpu", values: { "cpu.shares": "512" } },
-  {
-    name: "cpu quota and period",
-    fields: { cpu: { quota: 20000, period: 50000 } },
-    controller: "cpu",
-    values: { "cpu.cfs_quota_us": "20000", "cpu.cfs_period_us": "50000" },
-  },
-  { name: "processes", fields: { pids: { limit: 17 } }, controller: "pids", values: { "pids.max": "17" } },
-  {
-    name: "no limit of processes (-1)",
-    fields: { pids: { limit: -1 } },
-    controller: "pids",
-    values: { "pids.max": "max" },
-  },
-  { name: "cpuset", fields: { cpu: { cpus: "0" } }, controller: "cpuset", values: { "cpuset.cpus": "0" } },
-];
-
 describe("limits", () => {
-  for (const { name, fields, controller, values } of FILES) {
-    const files = Object.keys(values).map((file) => `/sys/fs/cgroup/${controller}/process_api/${file}`);
-    const missing = files.some((file) => file.includes("memsw"))
-      ? kernelFile("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
-      : undefined;
-    needs(v1, missing)(`${name}: written`, async ({ box }) => {
-      const container = box.container(idle(), resources(fields));
-      expect(await container.create()).toMatchObject({ code: 0, stderr: "" });
-      for (const [file, value] of Object.entries(values)) {
-        expect(readFileSync(`/sys/fs/cgroup/${controller}/${container.id}/${file}`, "utf8").trim(), file).toBe(value);
-      }
-    });
-  }
-
   needs(v1)("a program that wants more memory than the limit is killed", async ({ box }) => {
     const limit = resources({ memory: { limit: 16777216, swap: 16777216 } });
     const result = await box.container(sh("head -c 100m /dev/zero | tail | wc -c"), limit).run();

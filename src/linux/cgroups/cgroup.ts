@@ -10,9 +10,11 @@ import { O_DIRECTORY, O_RDONLY, O_WRONLY } from "../abi/fcntl.ts";
 import { close as closeFile, open as openFile } from "../files.ts";
 import { errnoOf, failed } from "./error.ts";
 import type { CgroupMode } from "./host.ts";
+import { checkMemoryUse } from "./memory-check.ts";
 import { isFrozen, killV1, killV2, processesBelow } from "./processes.ts";
 import { removeAll } from "./remove.ts";
 import { planResources } from "./resources.ts";
+import type { Write } from "./setting.ts";
 import { writeAll } from "./write.ts";
 
 /** A cgroup as state.json keeps it: the container's directory by hierarchy name ("memory", "cpu,cpuacct", "" for v2). */
@@ -54,8 +56,14 @@ export class Cgroup {
    * @throws CgroupError naming field, file, value and errno of a write that failed
    */
   apply(resources: LinuxResources): void {
-    const version = this.mode === "v2" ? "v2" : "v1";
-    writeAll(planResources(resources, version), (controller) => this.directory(controller));
+    const directory = this.mode === "v2" ? this.directory("memory") : undefined;
+    if (resources.memory !== undefined && directory !== undefined) checkMemoryUse(resources.memory, directory);
+    this.write(planResources(resources, this.mode === "v2" ? "v2" : "v1"));
+  }
+
+  /** Carries out what was planned for this cgroup. @throws as `apply` */
+  write(plan: readonly Write[]): void {
+    writeAll(plan, (controller) => this.directory(controller));
   }
 
   /** The container's directory in a controller's hierarchy; undefined when it has none there. */

@@ -6,7 +6,7 @@
 
 import type { CpuLimits } from "../../spec/config.gen.ts";
 import { ConfigError } from "../errors.ts";
-import { type Int, setting, type Write } from "./write.ts";
+import { type Int, setting, unlessZero, type Write } from "./setting.ts";
 
 const RETRY = { retryOn: "EINVAL" } as const;
 
@@ -73,8 +73,4 @@ export function cpuWeight(shares: number): number {
   if (shares >= 262_144) return 10_000;
   const l = Math.log2(shares);
   return Math.ceil(10 ** ((l * l + 125 * l) / 612 - 7 / 34));
-}
-
-function unlessZero(value: Int | undefined): Int | undefined {
-  return value === undefined || Number(value) === 0 ? undefined : value;
 }

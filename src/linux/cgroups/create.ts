@@ -17,8 +17,8 @@ import type { CgroupHost } from "./host.ts";
 import { type CgroupDir, cgroupPaths } from "./paths.ts";
 import { isFrozen, processesBelow } from "./processes.ts";
 import { planResources } from "./resources.ts";
+import type { Write } from "./setting.ts";
 import { enableControllers, settleType } from "./v2.ts";
-import type { Write } from "./write.ts";
 
 /** What of a container's config and of the command line decides about its cgroup. */
 export interface CgroupRequest {
@@ -45,7 +45,7 @@ export function createCgroup(host: CgroupHost, request: CgroupRequest): Cgroup {
     const dirs = cgroupPaths(host, request.cgroupsPath, request.id);
     const usable = dirs.filter((dir) => make(dir, plan, made, request));
     const cgroup = new Cgroup(host.mode, new Map(usable.map(({ hierarchy, path }) => [hierarchy.name, path])));
-    cgroup.apply(resources);
+    cgroup.write(plan);
     restrictDevices(cgroup, request);
     // Only now, so that what the config says is written first: the parent's processors may be a sibling's exclusively.
     for (const { hierarchy, path } of usable) if (isCpuset(hierarchy.name)) fillCpuset(path, hierarchy.mount);

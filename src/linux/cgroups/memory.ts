@@ -1,13 +1,13 @@
 // linux.resources.memory: "config-linux.md#memory". v1: cgroup-v1/memory.rst; v2: cgroup-v2.rst, "Memory".
 //
 // `swap` of the config is memory plus swap, as v1 counts (memsw); v2 counts swap alone. Absent and 0 leave a value as it
-// is, -1 lifts the limit. `kernel`, `kernelTCP` and `useHierarchy` are ignored as by other runtimes: the kernel no longer
-// has the limits, and is always hierarchical. `swappiness` and `disableOOMKiller` have no counterpart on v2 (ignored by
-// runc). `checkBeforeUpdate` is about processes that an update would kill: a new cgroup has none.
+// is, -1 lifts the limit. `kernel`, `kernelTCP` and `useHierarchy` are ignored, as by runc: the kernel no longer has the
+// first, deprecates the second, and is always hierarchical. `swappiness` and `disableOOMKiller` have no counterpart on v2 (ignored by
+// runc). `checkBeforeUpdate` is no write: memory-check.ts.
 
 import type { MemoryLimits } from "../../spec/config.gen.ts";
 import { ConfigError } from "../errors.ts";
-import { type Int, setting, type Write } from "./write.ts";
+import { type Int, setting, unlessZero, type Write } from "./setting.ts";
 
 /** memsw can never be below limit, so whichever is refused first is right after the other. */
 export function memoryV1(memory: MemoryLimits): Write[] {
@@ -25,7 +25,7 @@ function memsw(memory: MemoryLimits): Write[] {
   const swap = unlessZero(memory.swap);
   if (swap !== undefined) return setting("memory.swap", file, swap);
   // No limit on memory while memory plus swap keeps one would be no freedom; a kernel without swap accounting has neither.
-  return isUnlimited(memory.limit) ? setting("memory.limit", file, -1, { ignore: "ENOENT" }) : [];
+  return isUnlimited(memory.limit) ? setting("memory.limit", file, -1, { ignore: ["ENOENT"] }) : [];
 }
 
 /** swap.max first: with the order reversed a tight memory.max would swap out what swap.max is about to forbid. */
@@ -33,7 +33,7 @@ export function memoryV2(memory: MemoryLimits): Write[] {
   const swap = swapMax(memory.limit ?? 0, memory.swap ?? 0);
   const field = unlessZero(memory.swap) === undefined ? "memory.limit" : "memory.swap";
   return [
-    ...setting(field, "memory.swap.max", swap, swap === "max" || swap === "0" ? { ignore: "ENOENT" } : {}),
+    ...setting(field, "memory.swap.max", swap, swap === "max" || swap === "0" ? { ignore: ["ENOENT"] } : {}),
     ...setting("memory.limit", "memory.max", orMax(memory.limit)),
     ...setting("memory.reservation", "memory.low", orMax(memory.reservation)),
   ];
@@ -63,10 +63,6 @@ function swappiness(value: Int | undefined): Int | undefined {
     return undefined;
   if (value >= 0 && value <= 100) return value;
   throw new ConfigError("linux.resources.memory.swappiness", `${value} is not in 0-100`);
-}
-
-function unlessZero(value: Int | undefined): Int | undefined {
-  return value === undefined || BigInt(value) === 0n ? undefined : value;
 }
 
 function isUnlimited(value: Int | undefined): boolean {

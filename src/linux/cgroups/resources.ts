@@ -1,15 +1,17 @@
 // linux.resources as a plan of writes: which controller is configured by which function, on cgroup v1 and v2. Pure: the
-// same config gives the same writes. The order is runc's: the limit on the number of processes first, cpusets late.
-//
-// A setting that tsrun cannot make yet is refused by name: a container without a limit that its config asks for is worse
-// than none. What is set to "nothing" (null, 0, "", {}, []), as engines like to do, is not set.
+// same config gives the same writes. The order is runc's: the limit on the number of processes first, cpusets late, the
+// unified files last. What is set to "nothing" (null, 0, "", {}, []), as engines like to do, is not set.
 
 import type { LinuxResources } from "../../spec/config.gen.ts";
-import { ConfigError } from "../errors.ts";
+import { blockIoV1, blockIoV2 } from "./block-io.ts";
 import { cpuset, cpuV1, cpuV2 } from "./cpu.ts";
+import { hugepagesV1, hugepagesV2 } from "./hugepages.ts";
 import { memoryV1, memoryV2 } from "./memory.ts";
+import { networkV1 } from "./network.ts";
 import { pids } from "./pids.ts";
-import type { Write } from "./write.ts";
+import { rdma } from "./rdma.ts";
+import type { Write } from "./setting.ts";
+import { unifiedV1, unifiedV2 } from "./unified.ts";
 
 /** Hybrid hosts keep their controllers on v1. */
 export type CgroupVersion = "v1" | "v2";
@@ -31,17 +33,13 @@ function planner<Key extends keyof LinuxResources>(
 const PLANNERS: readonly Planner[] = [
   planner("pids", pids, pids),
   planner("memory", memoryV1, memoryV2),
+  planner("blockIO", blockIoV1, blockIoV2),
   planner("cpu", cpuV1, cpuV2),
   planner("cpu", cpuset, cpuset),
-];
-
-/** Settings without a planner, and why they are refused. What is missing in a column is ignored there, as by runc. */
-const REFUSED: readonly { readonly key: keyof LinuxResources; readonly v1?: string; readonly v2?: string }[] = [
-  { key: "blockIO", v1: "not supported yet", v2: "not supported yet" },
-  { key: "hugepageLimits", v1: "not supported yet", v2: "not supported yet" },
-  { key: "network", v1: "not supported yet" },
-  { key: "rdma", v1: "not supported yet", v2: "not supported yet" },
-  { key: "unified", v1: "these files exist on cgroup v2 only, and this host has v1", v2: "not supported yet" },
+  planner("hugepageLimits", hugepagesV1, hugepagesV2),
+  planner("network", networkV1, () => []),
+  planner("rdma", rdma, rdma),
+  planner("unified", unifiedV1, unifiedV2),
 ];
 
 /**
@@ -49,16 +47,5 @@ const REFUSED: readonly { readonly key: keyof LinuxResources; readonly v1?: stri
  * @throws ConfigError for a setting that cannot be made
  */
 export function planResources(resources: LinuxResources, version: CgroupVersion): Write[] {
-  for (const refusal of REFUSED) {
-    const reason = refusal[version];
-    if (reason !== undefined && isConfigured(resources[refusal.key])) {
-      throw new ConfigError(`linux.resources.${refusal.key}`, reason);
-    }
-  }
   return PLANNERS.flatMap((plan) => plan(resources, version));
-}
-
-function isConfigured(value: unknown): boolean {
-  if (typeof value === "object" && value !== null) return Object.values(value).some(isConfigured);
-  return Boolean(value);
 }

@@ -5,7 +5,8 @@
 
 import { ConfigError } from "../errors.ts";
 import { dirname } from "../paths.ts";
-import { readFile, type Write, writeFile } from "./write.ts";
+import type { Write } from "./setting.ts";
+import { readFile, writeFile } from "./write.ts";
 
 /**
  * Makes all controllers of the hierarchy available to the children of `parent`. A level that refuses some (it holds

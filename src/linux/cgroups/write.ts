@@ -1,88 +1,77 @@
-// A setting of a cgroup is a text written to a file. What to write is planned as data (tables in memory.ts, cpu.ts, …)
-// from the config alone, and carried out here, so that a plan can be tested, printed and explained without a cgroup.
-// A file that does not exist is a controller that is not there: never created, cgroup file systems have no O_CREAT.
+// Carries out a plan of writes (setting.ts), and reads and writes the one-line files that cgroups are made of.
+// A file that does not exist is never created: cgroup file systems have no O_CREAT.
 
 import { O_WRONLY } from "../abi/fcntl.ts";
-import { ConfigError } from "../errors.ts";
-import { close, open, readText, write } from "../files.ts";
-import { CgroupError, errnoOf, failed } from "./error.ts";
-
-/** One text for one file of the container's cgroup. */
-export interface Write {
-  /** Where in config.json it comes from: "linux.resources.memory.limit". */
-  readonly field: string;
-  /** Whose hierarchy (v1) or which controller (v2) the file belongs to. */
-  readonly controller: string;
-  readonly file: string;
-  readonly value: string;
-  /** On this errno the write is tried again after the others of its plan: two values that limit each other. */
-  readonly retryOn?: "EINVAL";
-  /** On this errno nothing is lost: the kernel lacks what would be switched off. */
-  readonly ignore?: "ENOENT";
-}
-
-/** JSON numbers; those that a double cannot hold arrive as bigint. */
-export type Int = number | bigint;
-
-/** Makes one Write of a field, or none when the config leaves it unset. */
-export function setting(
-  field: string,
-  file: string,
-  value: Int | string | undefined,
-  more: Pick<Write, "retryOn" | "ignore"> = {},
-): Write[] {
-  if (value === undefined) return [];
-  const controller = file.slice(0, file.indexOf("."));
-  return [{ field: `linux.resources.${field}`, controller, file, value: String(value), ...more }];
-}
-
-/**
- * Carries out a plan.
- * @throws CgroupError naming field, file, value and errno, at the first write that fails
- */
-export function writeAll(plan: readonly Write[], directoryOf: DirectoryOf): void {
-  const again = plan.filter((write) => !writeOne(write, directoryOf, write.retryOn));
-  for (const write of again) writeOne(write, directoryOf);
-}
+import { close, open, readText, write as writeBytes } from "../files.ts";
+import { errnoOf } from "./error.ts";
+import { noController, refused } from "./refused.ts";
+import type { Write } from "./setting.ts";
 
 /** The container's directory for a controller; undefined when it has none. */
 export type DirectoryOf = (controller: string) => string | undefined;
 
+/**
+ * Carries out a plan.
+ * @throws ConfigError for a controller that the container has no directory of
+ * @throws CgroupError naming field, file, value and errno, at the first write that fails
+ */
+export function writeAll(plan: readonly Write[], directoryOf: DirectoryOf): void {
+  using file = new OpenFile();
+  const again = plan.filter((write) => !writeOne(file, write, directoryOf, write.retryOn));
+  for (const write of again) writeOne(file, write, directoryOf);
+}
+
 /** Returns false when the write failed with `postpone`. */
-function writeOne(write: Write, directoryOf: DirectoryOf, postpone?: string): boolean {
-  const path = `${directoryFor(write, directoryOf)}/${write.file}`;
-  const code = writeFile(path, write.value);
-  if (code === undefined || code === write.ignore) return true;
-  if (code === postpone) return false;
-  throw refused(write, path, code);
-}
-
-function directoryFor(write: Write, directoryOf: DirectoryOf): string {
+function writeOne(file: OpenFile, write: Write, directoryOf: DirectoryOf, postpone?: string): boolean {
   const directory = directoryOf(write.controller);
-  if (directory !== undefined) return directory;
-  const reason = `cannot set ${write.controller} limit: container could not join or create cgroup`;
-  throw new ConfigError(write.field, reason);
+  if (directory === undefined) throw noController(write);
+  const path = `${directory}/${write.file}`;
+  const code = file.write(path, write.value);
+  if (code === undefined || write.ignore?.some((name) => name === code)) return true;
+  if (code === "ENOENT" && write.otherwise !== undefined) return writeOne(file, write.otherwise, directoryOf);
+  if (code === postpone) return false;
+  throw refused(write, path, code, readFile);
 }
 
-/** Writes one text with one write(2), as cgroup files want it. Returns the errno name of a failure. */
+/** The file that was written last stays open: limits for devices are one write each, into one file. */
+class OpenFile implements Disposable {
+  #path = "";
+  #fd = -1;
+
+  /** Writes one text with one write(2), as cgroup files want it. Returns the errno name of a failure. */
+  write(path: string, text: string): string | undefined {
+    try {
+      if (path !== this.#path) {
+        this[Symbol.dispose]();
+        this.#fd = open(path, O_WRONLY);
+        this.#path = path;
+      }
+      writeBytes(this.#fd, new TextEncoder().encode(text));
+      return undefined;
+    } catch (error) {
+      return errnoOf(error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#path !== "") close(this.#fd);
+    this.#path = "";
+  }
+}
+
+/** Writes one text into a file. Returns the errno name of a failure. */
 export function writeFile(path: string, text: string): string | undefined {
   return writeLines(path, [text])?.code;
 }
 
 /** Opens a file once and writes each text with a write(2) of its own. Returns what failed first. */
 export function writeLines(path: string, lines: readonly string[]): { line: string; code: string } | undefined {
-  let line = lines[0] ?? "";
-  try {
-    const fd = open(path, O_WRONLY);
-    try {
-      for (line of lines) write(fd, new TextEncoder().encode(line));
-    } finally {
-      close(fd);
-    }
-    return undefined;
-  } catch (error) {
-    return { line, code: errnoOf(error) };
+  using file = new OpenFile();
+  for (const line of lines) {
+    const code = file.write(path, line);
+    if (code !== undefined) return { line, code };
   }
+  return undefined;
 }
 
 /** A cgroup file's text without the newline; undefined when it cannot be read. */
@@ -93,25 +82,4 @@ export function readFile(path: string): string | undefined {
     errnoOf(error);
     return undefined;
   }
-}
-
-function refused(write: Write, path: string, code: string): CgroupError {
-  const error = failed(`${write.field}: write ${path} ${JSON.stringify(write.value)}`, code);
-  const why = reason(path, code);
-  return why === undefined ? error : new CgroupError(`${error.message}: ${why}`, code);
-}
-
-/** What the errno alone does not say, looked up only once something has failed. */
-function reason(path: string, code: string): string | undefined {
-  const directory = path.slice(0, path.lastIndexOf("/"));
-  const controller = path.slice(directory.length + 1).split(".")[0] ?? "";
-  if (code === "EBUSY" && controller === "memory") {
-    // v1 takes no limit below what is charged and cannot be reclaimed.
-    const usage = readFile(`${directory}/memory.usage_in_bytes`);
-    const peak = readFile(`${directory}/memory.max_usage_in_bytes`);
-    return usage === undefined ? undefined : `current usage: ${usage}, peak usage: ${peak}`;
-  }
-  const enabled = code === "ENOENT" ? readFile(`${directory}/cgroup.controllers`) : undefined;
-  if (enabled === undefined || enabled.split(" ").includes(controller)) return undefined;
-  return `controller ${controller} is not enabled in ${directory} (it has: ${enabled || "none"})`;
 }

@@ -199,7 +199,7 @@ describe.skipIf(!runnable)("a container's cgroup on cgroup v1", () => {
   it.each<[string, LinuxResources, string]>([
     ["a value that the kernel refuses", { cpu: { quota: 1 } }, `linux.resources.cpu.quota: write`],
     ["a cpu that is not there", { cpu: { cpus: "4000" } }, "linux.resources.cpu.cpus: write"],
-    ["a setting that is not supported", { unified: { "memory.high": "1" } }, "linux.resources.unified"],
+    ["files that only cgroup v2 has", { unified: { "memory.high": "1" } }, "linux.resources.unified"],
     [
       "a device rule that cannot be kept",
       {
@@ -220,6 +220,16 @@ describe.skipIf(!runnable)("a container's cgroup on cgroup v1", () => {
       `linux.resources.cpu.quota: write /sys/fs/cgroup/cpu/${name}/cpu.cfs_quota_us "1": EINVAL (Invalid argument)`,
     );
   });
+
+  it.skipIf(!existsSync("/sys/fs/cgroup/cpu/cpu.rt_runtime_us"))(
+    "says that a parent has no real-time share to give when the kernel refuses one",
+    () => {
+      const resources = { cpu: { realtimeRuntime: 5000 } };
+      expect(() => create({ cgroupsPath: `/${name}/box`, resources })).toThrow(
+        `EINVAL (Invalid argument): /sys/fs/cgroup/cpu/${name} has 0 for itself and all below`,
+      );
+    },
+  );
 
   it("fails a limit of a controller that is not mounted instead of dropping it", () => {
     const without = { ...host, hierarchies: host.hierarchies.filter((each) => each.name !== "pids") };
