@@ -10,7 +10,9 @@ import * as features from "./features.ts";
 import * as help from "./help.ts";
 import * as kill from "./kill.ts";
 import * as list from "./list.ts";
+import * as pause from "./pause.ts";
 import * as ps from "./ps.ts";
+import * as resume from "./resume.ts";
 import * as run from "./run.ts";
 import * as spec from "./spec.ts";
 import * as start from "./start.ts";
@@ -25,6 +27,8 @@ export const COMMAND_MODULES: Readonly<Record<CommandName, CommandModule>> = {
   kill,
   delete: remove,
   list,
+  pause,
+  resume,
   ps,
   spec,
   features,

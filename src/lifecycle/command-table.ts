@@ -127,6 +127,18 @@ export const COMMANDS = {
       force: { type: "boolean", alias: "f", help: "kill it first if it runs; a missing container is no error" },
     },
   },
+  pause: {
+    summary: "stop all processes of a container until it is resumed",
+    args: ID,
+    takesBundle: true,
+    flags: {},
+  },
+  resume: {
+    summary: "let a paused container go on",
+    args: ID,
+    takesBundle: true,
+    flags: {},
+  },
   list: {
     summary: "list the containers under --root",
     args: NOTHING,

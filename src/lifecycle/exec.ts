@@ -37,7 +37,7 @@ export function command(context: Context<"exec">): ExitStatus {
   const { root, flags, args } = context;
   const container = Container.open(root, args[0]);
   const cgroup = cgroupOf(container);
-  checkStatus(container, cgroup, flags.ignorePaused);
+  checkStatus(container, flags.ignorePaused);
   const { process, config } = execProcess(container, flags, args.slice(1));
   checkConsole(process.terminal === true, flags.detach, flags.consoleSocket);
   refuse("--pidfd-socket", flags.pidfdSocket);
@@ -76,8 +76,8 @@ export function command(context: Context<"exec">): ExitStatus {
   return signals === undefined ? 0 : waitInForeground(child.pid, proxy, signals);
 }
 
-function checkStatus(container: Container, cgroup: Cgroup, ignorePaused: boolean): void {
-  const status = container.status(() => cgroup.frozen());
+function checkStatus(container: Container, ignorePaused: boolean): void {
+  const status = container.status();
   if (status === "stopped") throw new UsageError("cannot exec in a stopped container");
   if (status === "creating") throw new UsageError("cannot exec in a container that is being created");
   if (status === "paused" && !ignorePaused)

@@ -20,6 +20,8 @@ export function command({ root, args: [id] }: Context<"start">): ExitStatus {
   using container = Container.open(root, id, { lock: true });
   const status = container.status();
   if (status === "stopped") throw hasStopped();
+  // Init would not hear of it before it is resumed, and we would wait for it.
+  if (status === "paused") throw new UsageError("cannot start a container in the paused state");
   if (status !== "created") throw new UsageError("cannot start an already running container");
   const { state } = container;
   if (!state.hasProcess)

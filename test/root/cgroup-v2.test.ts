@@ -8,6 +8,7 @@ import { describe, expect, vi } from "vitest";
 import { idle, type Json, mounts, sh } from "./harness/config.ts";
 import { cgroupsOf } from "./harness/leftovers.ts";
 import { fileSystem, needs } from "./harness/needs.ts";
+import { pauseCases } from "./pause-cases.ts";
 
 // Before the harness is loaded, which reads it once. The wrapper runs what was to be run.
 vi.hoisted(() => {
@@ -117,6 +118,8 @@ describe("a container on cgroup v2", () => {
     expect(existsSync(directory)).toBe(false);
   });
 });
+
+describe("pause on cgroup v2", () => pauseCases(v2));
 
 describe("devices on cgroup v2", () => {
   // A number that no driver has: whoever gets past the filter is told so, and needs no right for it.

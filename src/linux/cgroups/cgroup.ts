@@ -8,9 +8,10 @@
 import type { LinuxResources } from "../../spec/config.gen.ts";
 import { O_DIRECTORY, O_RDONLY, O_WRONLY } from "../abi/fcntl.ts";
 import { close as closeFile, open as openFile } from "../files.ts";
-import { errnoOf, failed } from "./error.ts";
+import { CgroupError, errnoOf, failed } from "./error.ts";
+import { freeze, isPaused, thaw } from "./freezer.ts";
 import type { CgroupMode } from "./host.ts";
-import { isFrozen, killV1, killV2, processesBelow } from "./processes.ts";
+import { killV1, killV2, processesBelow } from "./processes.ts";
 import { removeAll } from "./remove.ts";
 import { planResources } from "./resources.ts";
 import { writeAll } from "./write.ts";
@@ -54,8 +55,7 @@ export class Cgroup {
    * @throws CgroupError naming field, file, value and errno of a write that failed
    */
   apply(resources: LinuxResources): void {
-    const version = this.mode === "v2" ? "v2" : "v1";
-    writeAll(planResources(resources, version), (controller) => this.directory(controller));
+    writeAll(planResources(resources, this.#version), (controller) => this.directory(controller));
   }
 
   /** The container's directory in a controller's hierarchy; undefined when it has none there. */
@@ -103,7 +103,17 @@ export class Cgroup {
   /** Whether the container is paused. */
   frozen(): boolean {
     const path = this.directory("freezer");
-    return path !== undefined && isFrozen(path);
+    return path !== undefined && isPaused(path, this.#version);
+  }
+
+  /** Stops all processes; waits until they have stopped. @throws CgroupError */
+  freeze(): void {
+    freeze(this.#freezer(), this.#version);
+  }
+
+  /** Lets them go on. @throws CgroupError */
+  thaw(): void {
+    thaw(this.#freezer(), this.#version);
   }
 
   /**
@@ -112,6 +122,17 @@ export class Cgroup {
    */
   remove(): void {
     removeAll([...this.#paths.values()]);
+  }
+
+  #freezer(): string {
+    const path = this.directory("freezer");
+    if (path === undefined) throw new CgroupError("cannot toggle freezer: cgroups not configured for container");
+    return path;
+  }
+
+  /** Hybrid hosts keep their controllers on v1. */
+  get #version(): "v1" | "v2" {
+    return this.mode === "v2" ? "v2" : "v1";
   }
 
   /** One hierarchy tells all processes. The devices controller is the one that a container is least able to leave. */
