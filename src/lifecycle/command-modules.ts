@@ -17,6 +17,7 @@ import * as run from "./run.ts";
 import * as spec from "./spec.ts";
 import * as start from "./start.ts";
 import * as state from "./state.ts";
+import * as update from "./update.ts";
 
 export const COMMAND_MODULES: Readonly<Record<CommandName, CommandModule>> = {
   create,
@@ -29,6 +30,7 @@ export const COMMAND_MODULES: Readonly<Record<CommandName, CommandModule>> = {
   list,
   pause,
   resume,
+  update,
   ps,
   spec,
   features,
