@@ -5,6 +5,7 @@ import type { CommandName } from "./command-table.ts";
 import * as completion from "./completion.ts";
 import * as create from "./create.ts";
 import * as remove from "./delete.ts";
+import * as events from "./events.ts";
 import * as exec from "./exec.ts";
 import * as features from "./features.ts";
 import * as help from "./help.ts";
@@ -31,6 +32,7 @@ export const COMMAND_MODULES: Readonly<Record<CommandName, CommandModule>> = {
   pause,
   resume,
   update,
+  events,
   ps,
   spec,
   features,

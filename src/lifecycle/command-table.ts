@@ -170,6 +170,15 @@ export const COMMANDS = {
       memBwSchema: { type: "string", value: "SCHEMA", help: "Intel RDT: not supported yet" },
     },
   },
+  events: {
+    summary: "print what a container uses, and when it lacks memory",
+    args: ID,
+    takesBundle: true,
+    flags: {
+      interval: { type: "string", value: "TIME", default: "5s", help: "the time between two statistics: 500ms, 1m" },
+      stats: { type: "boolean", help: "print them once, and end" },
+    },
+  },
   list: {
     summary: "list the containers under --root",
     args: NOTHING,

@@ -131,7 +131,11 @@ describe("update changes what it is told and leaves the rest", () => {
 });
 
 describe("an update that cannot be", () => {
-  needs(v1, memsw)("changes nothing: what it had changed already is set back", async ({ box }) => {
+  needs(
+    v1,
+    memsw,
+    except({ runc: "leaves the higher memory limit" }),
+  )("changes nothing: what it had changed already is set back", async ({ box }) => {
     const container = await running(box);
     const flags = ["--pids-limit", "50", "--memory", "80m", "--memory-swap", "40m", "--cpu-share", "99"];
     const result = await update(box, container, flags);
@@ -162,7 +166,7 @@ describe("an update that cannot be", () => {
     [["--l3-cache-schema", "L3:0=f"], /Intel RDT\/CAT: l3 cache schema is not enabled/],
     [["--mem-bw-schema", "MB:0=50"], /Intel RDT\/MBA: memory bandwidth schema is not enabled/],
     [["--resources", "/nonexistent"], /no such file or directory|not found/],
-    [["--resources=-"], /json|JSON|character/, "{"],
+    [["--resources=-"], /json|JSON|character|EOF/, "{"],
   ];
   for (const [args, words, input] of WRONG)
     needs(v1)(`is told: ${args.join(" ")}`, async ({ box }) => {

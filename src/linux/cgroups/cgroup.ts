@@ -14,7 +14,7 @@ import type { CgroupMode } from "./host.ts";
 import { killV1, killV2, processesBelow } from "./processes.ts";
 import { removeAll } from "./remove.ts";
 import { planResources } from "./resources.ts";
-import { writeAll } from "./write.ts";
+import { readFile, writeAll } from "./write.ts";
 
 /** A cgroup as state.json keeps it: the container's directory by hierarchy name ("memory", "cpu,cpuacct", "" for v2). */
 export interface CgroupRecord {
@@ -63,6 +63,12 @@ export class Cgroup {
     if (this.mode === "v2") return this.#paths.get("");
     for (const [name, path] of this.#paths) if (name.split(",").includes(controller)) return path;
     return undefined;
+  }
+
+  /** The text of a file of it, "memory.max", without the newline; undefined where there is none. */
+  read(file: string): string | undefined {
+    const directory = this.directory(file.slice(0, file.indexOf(".")));
+    return directory === undefined ? undefined : readFile(`${directory}/${file}`);
   }
 
   /** Opens what a process needs to join. @throws CgroupError */

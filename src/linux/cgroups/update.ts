@@ -16,7 +16,7 @@ import { readFile, writeFile } from "./write.ts";
  */
 export function updateResources(cgroup: Cgroup, change: LinuxResources): void {
   const version = cgroup.mode === "v2" ? "v2" : "v1";
-  const resources = version === "v2" ? completed(change, (file) => currentValue(cgroup, file)) : change;
+  const resources = version === "v2" ? completed(change, (file) => cgroup.read(file)) : change;
   const before = planResources(resources, version).flatMap((write) => snapshots(cgroup, write));
   try {
     cgroup.apply(resources);
@@ -25,11 +25,6 @@ export function updateResources(cgroup: Cgroup, change: LinuxResources): void {
     if (lost.length === 0) throw error;
     throw new CgroupError(`${(error as Error).message}; and could not be set back: ${lost.join(", ")}`);
   }
-}
-
-function currentValue(cgroup: Cgroup, file: string): string | undefined {
-  const directory = cgroup.directory(file.slice(0, file.indexOf(".")));
-  return directory === undefined ? undefined : readFile(`${directory}/${file}`);
 }
 
 /** The value of a file of the cgroup. */
