@@ -18,8 +18,8 @@ import type { Context, ExitStatus } from "./command.ts";
 import type { FlagsOf } from "./command-table.ts";
 import { checkConsole, consoleSender } from "./console.ts";
 import { Container } from "./container.ts";
-import { cgroupOf } from "./container-cgroup.ts";
 import { Descriptors } from "./descriptors.ts";
+import { cgroupForExec } from "./exec-cgroup.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
 import { bringsRoot, keyringOf, namespaceFlags, rootOf } from "./join.ts";
@@ -36,12 +36,11 @@ import { UsageError } from "./usage-error.ts";
 export function command(context: Context<"exec">): ExitStatus {
   const { root, flags, args } = context;
   const container = Container.open(root, args[0]);
-  const cgroup = cgroupOf(container);
   checkStatus(container, flags.ignorePaused);
   const { process, config } = execProcess(container, flags, args.slice(1));
   checkConsole(process.terminal === true, flags.detach, flags.consoleSocket);
   refuse("--pidfd-socket", flags.pidfdSocket);
-  refuse("--cgroup", flags.cgroup[0]);
+  const cgroup = cgroupForExec(container, flags.cgroup);
   refuseUnsupportedProcess(process);
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 

@@ -93,6 +93,32 @@ describe("a container on cgroup v2", () => {
     expect(all.map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"))).toContain("sleep\u00001000\u0000");
   });
 
+  needs(v2)(
+    "takes what is executed into a cgroup below it, and where init is when it takes none itself",
+    async ({ box }) => {
+      const container = box.container(idle(), SPEC);
+      await container.runDetached();
+      const directory = directoryOf(container.id);
+      const run = async (...flags: string[]) => {
+        const result = await container.exec(["grep", "^0::", "/proc/self/cgroup"], flags);
+        return result.code === 0 ? result.stdout.trim().replace(`0::/${container.id}`, "") : result.code;
+      };
+      for (const name of ["init", "other"]) mkdirSync(join(directory, name));
+      expect(await run()).toBe("");
+      expect(await run("--cgroup", "/other")).toBe("/other");
+      expect(await run("--cgroup", "nowhere")).toBe(255);
+      // As a service manager in it would: all processes go below, then controllers can be handed to them.
+      const available = readFileSync(join(directory, "cgroup.controllers"), "utf8").trim().split(" ")[0] ?? "";
+      if (available === "") return;
+      for (const pid of readFileSync(join(directory, "cgroup.procs"), "utf8").trim().split("\n"))
+        writeFileSync(join(directory, "init/cgroup.procs"), pid);
+      writeFileSync(join(directory, "cgroup.subtree_control"), `+${available}`);
+      expect(await run()).toBe("/init");
+      expect(await run("--cgroup", "other")).toBe("/other");
+      expect(await run("--cgroup", "/")).toBe(255);
+    },
+  );
+
   needs(v2)("is below a parent that it makes, by a path with several levels", async ({ box }) => {
     const container = box.container(idle(), { linux: { cgroupsPath: `/${box.word}-parent/child` } });
     await container.create();

@@ -1,7 +1,7 @@
 // Cgroups of version 1 on this machine: where the container is put, limits of memory, cpu and processes, and that all of
 // it is gone afterwards (config-linux.md "Control groups").
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { idle, type Json, sh } from "./harness/config.ts";
 import { cgroupsOf } from "./harness/leftovers.ts";
@@ -134,6 +134,36 @@ describe("the place", () => {
     const container = box.container({ process: { args: ["/nope"] } });
     expect((await container.create()).code).not.toBe(0);
     expect(cgroupsOf(container.id)).toEqual([]);
+  });
+});
+
+describe("exec --cgroup", () => {
+  const place = (text: string, controller: string) => new RegExp(`^\\d+:${controller}:(.*)$`, "m").exec(text)?.[1];
+
+  needs(v1)("runs below the container's cgroup, in some hierarchies or in all", async ({ box }) => {
+    const container = box.container(idle());
+    await container.runDetached();
+    for (const path of cgroupsOf(container.id)) mkdirSync(`${path}/sub`);
+    const cpuset = `/sys/fs/cgroup/cpuset/${container.id}`; // a new one has no processors, and takes no process
+    for (const file of ["cpuset.cpus", "cpuset.mems"])
+      writeFileSync(`${cpuset}/sub/${file}`, readFileSync(`${cpuset}/${file}`));
+    const inAll = await container.exec(["cat", "/proc/self/cgroup"], ["--cgroup", "sub"]);
+    expect(inAll).toMatchObject({ code: 0, stderr: "" });
+    expect(place(inAll.stdout, "pids")).toBe(`/${container.id}/sub`);
+    expect(place(inAll.stdout, "memory")).toBe(`/${container.id}/sub`);
+    const inOne = await container.exec(["cat", "/proc/self/cgroup"], ["--cgroup", "pids:sub"]);
+    expect(place(inOne.stdout, "pids")).toBe(`/${container.id}/sub`);
+    expect(place(inOne.stdout, "memory")).toBe(`/${container.id}`);
+  });
+
+  needs(v1)("of a cgroup that is not there, or not below, is refused", async ({ box }) => {
+    const container = box.container(idle());
+    await container.runDetached();
+    for (const words of ["nowhere", "pids:nowhere", "pids:../x", "nothing:/", ":/"]) {
+      const result = await container.exec(["true"], ["--cgroup", words]);
+      expect(result.code, words).toBe(255);
+    }
+    expect((await container.exec(["true"], ["--cgroup", "pids:../x"])).stderr).toContain("is not a sub cgroup path");
   });
 });
 
