@@ -83,3 +83,15 @@ needsContainerd("containerd execs into a container, kills and removes it", async
   expect((await call("container", "rm", "c")).code).toBe(0);
   expect((await call("container", "ls", "--quiet")).stdout).toBe("");
 });
+
+needsContainerd("containerd pauses and resumes a container", async ({ box }) => {
+  const { call, run } = await containerd(box);
+  expect((await run("--detach", IMAGE, "c", "sh", "-c", "while :; do sleep 0.05; done")).code).toBe(0);
+  expect(await call("task", "pause", "c")).toMatchObject({ code: 0, stderr: "" });
+  expect((await call("task", "ls")).stdout).toMatch(/c +\d+ +PAUSED/);
+  expect(await call("task", "resume", "c")).toMatchObject({ code: 0, stderr: "" });
+  expect((await call("task", "ls")).stdout).toMatch(/c +\d+ +RUNNING/);
+  await call("task", "pause", "c");
+  await call("task", "rm", "--force", "c");
+  expect((await call("container", "rm", "c")).code).toBe(0);
+});

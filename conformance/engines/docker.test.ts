@@ -7,6 +7,7 @@ import { needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import {
   client,
+  limitOf,
   removeIfNew,
   removeParentCgroups,
   rootfsTar,
@@ -82,4 +83,34 @@ needsDocker("docker execs into a container, stops and removes it", async ({ box 
   expect((await call("inspect", "--format", "{{.State.ExitCode}}", "box")).stdout).toBe("0\n");
   expect((await call("rm", "box")).code).toBe(0);
   expect((await call("ps", "-aq")).stdout).toBe("");
+});
+
+needsDocker("docker pauses a container, changes its limits and removes it while it is paused", async ({ box }) => {
+  const call = await docker(box);
+  const script = "while :; do sleep 0.05; done";
+  box.defer(async () => void (await call("rm", "--force", "box"))); // dockerd leaves its mounts otherwise
+  await call("run", "--detach", "--name", "box", "--network=none", "--memory", "64m", "busybox", "sh", "-c", script);
+  const update = await call(
+    "update",
+    "--memory",
+    "96m",
+    "--memory-swap",
+    "128m",
+    "--cpu-shares",
+    "300",
+    "--pids-limit",
+    "77",
+    "box",
+  );
+  expect(update).toMatchObject({ code: 0 });
+  const pid = Number((await call("inspect", "--format", "{{.State.Pid}}", "box")).stdout);
+  expect(limitOf(pid, "memory.limit_in_bytes", "memory.max")).toBe("100663296");
+  expect(limitOf(pid, "pids.max", "pids.max")).toBe("77");
+  expect(await call("pause", "box")).toMatchObject({ code: 0 });
+  expect((await call("inspect", "--format", "{{.State.Status}}", "box")).stdout).toBe("paused\n");
+  expect((await call("exec", "box", "true")).code).not.toBe(0);
+  expect(await call("unpause", "box")).toMatchObject({ code: 0 });
+  expect((await call("exec", "box", "true")).code).toBe(0);
+  await call("pause", "box");
+  expect(await call("rm", "--force", "box")).toMatchObject({ code: 0 });
 });

@@ -26,6 +26,16 @@ export function runtimeProgram(box: Sandbox): string {
   return path;
 }
 
+/** What the kernel has for a limit of a process's cgroup, by the file's name in version 1 and 2. */
+export function limitOf(pid: number, v1: string, v2: string): string {
+  const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
+  const controller = v1.slice(0, v1.indexOf("."));
+  const own = lines.find((line) => line.split(":")[1]?.split(",").includes(controller));
+  const unified = lines.find((line) => line.startsWith("0::"))?.slice(3) ?? "";
+  const path = own === undefined ? `${unified}/${v2}` : `/${controller}${own.split(":")[2]}/${v1}`;
+  return readFileSync(`/sys/fs/cgroup${path}`, "utf8").trim();
+}
+
 /** A tar of a busybox root file system: what `podman import` and `docker import` take. */
 export function rootfsTar(box: Sandbox): string {
   const root = box.path("image-root");

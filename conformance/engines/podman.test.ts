@@ -3,7 +3,7 @@
 import { expect } from "vitest";
 import { needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
-import { client, removeIfNew, removeParentCgroups, rootfsTar, runtimeProgram } from "./engine.ts";
+import { client, limitOf, removeIfNew, removeParentCgroups, rootfsTar, runtimeProgram } from "./engine.ts";
 
 const LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
 
@@ -61,4 +61,20 @@ needsPodman("podman execs into a container, stops and removes it", async ({ box 
   expect((await call("inspect", "--format", "{{.State.ExitCode}}", "c")).stdout).toBe("0\n");
   expect((await call("rm", "c")).code).toBe(0);
   expect((await call("ps", "-aq")).stdout).toBe("");
+});
+
+needsPodman("podman pauses a container, changes its limits and removes it while it is paused", async ({ box }) => {
+  const call = podman(box);
+  await call("import", rootfsTar(box), "busybox");
+  const where = ["--network=none", `--cgroup-parent=/${box.word}`, ...LIMITS];
+  await call("run", "-d", "--name", "c", ...where, "busybox", "sh", "-c", "while :; do sleep 0.05; done");
+  expect(await call("update", "--memory", "96m", "--cpu-shares", "300", "c")).toMatchObject({ code: 0 });
+  const pid = Number((await call("inspect", "--format", "{{.State.Pid}}", "c")).stdout);
+  expect(limitOf(pid, "memory.limit_in_bytes", "memory.max")).toBe("100663296");
+  expect(await call("pause", "c")).toMatchObject({ code: 0 });
+  expect((await call("inspect", "--format", "{{.State.Status}}", "c")).stdout).toBe("paused\n");
+  expect(await call("unpause", "c")).toMatchObject({ code: 0 });
+  expect((await call("exec", "c", "true")).code).toBe(0);
+  await call("pause", "c");
+  expect((await call("rm", "--force", "--time", "0", "c")).code).toBe(0);
 });

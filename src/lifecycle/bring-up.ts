@@ -39,6 +39,7 @@ import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
 import type { Log } from "./log.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
+import { outOfMemory } from "./oom-death.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
 import { processStat } from "./process-identity.ts";
@@ -160,18 +161,21 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (hasCreateHooks(config)) container.update({});
   if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], init.pid);
   // Hooks have run by the last of the plan: until then the container is not said to be created.
-  const answers = runLimited(kernel, plan, linux?.resources?.memory?.limit);
+  const answers = runLimited(kernel, plan, cgroup, linux?.resources?.memory?.limit);
   needsPoststop = true;
   return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
 }
 
 /** In the words that callers of runc's look for. */
-function runLimited(kernel: AgentKernel, plan: Plan, memory: number | bigint | undefined): Answers {
+function runLimited(kernel: AgentKernel, plan: Plan, cgroup: Cgroup, memory: number | bigint = 0): Answers {
   try {
     return kernel.run(plan);
   } catch (error) {
-    if (!(error instanceof AgentEnded && error.byKill) || memory === undefined || memory <= 0) throw error;
-    throw new ConfigError("linux.resources.memory.limit", "container init was OOM-killed (memory limit too low?)");
+    if (!(error instanceof AgentEnded && error.byKill)) throw error;
+    const told = outOfMemory(cgroup);
+    if (told === undefined && memory <= 0) throw error;
+    const what = "container init was OOM-killed (memory limit too low?)";
+    throw new ConfigError("linux.resources.memory.limit", told === undefined ? what : `${what}: ${told}`);
   }
 }
 

@@ -5,16 +5,20 @@ import type { CommandName } from "./command-table.ts";
 import * as completion from "./completion.ts";
 import * as create from "./create.ts";
 import * as remove from "./delete.ts";
+import * as events from "./events.ts";
 import * as exec from "./exec.ts";
 import * as features from "./features.ts";
 import * as help from "./help.ts";
 import * as kill from "./kill.ts";
 import * as list from "./list.ts";
+import * as pause from "./pause.ts";
 import * as ps from "./ps.ts";
+import * as resume from "./resume.ts";
 import * as run from "./run.ts";
 import * as spec from "./spec.ts";
 import * as start from "./start.ts";
 import * as state from "./state.ts";
+import * as update from "./update.ts";
 
 export const COMMAND_MODULES: Readonly<Record<CommandName, CommandModule>> = {
   create,
@@ -25,6 +29,10 @@ export const COMMAND_MODULES: Readonly<Record<CommandName, CommandModule>> = {
   kill,
   delete: remove,
   list,
+  pause,
+  resume,
+  update,
+  events,
   ps,
   spec,
   features,

@@ -3,7 +3,6 @@
 
 import type { State as SpecState } from "../spec/state.gen.ts";
 import type { Container } from "./container.ts";
-import type { State } from "./state-file.ts";
 
 /** What is shown of a container. */
 export interface ContainerView extends Readonly<SpecState> {
@@ -14,10 +13,10 @@ export interface ContainerView extends Readonly<SpecState> {
   readonly owner: string;
 }
 
-/** Looks at a container now. `isPaused` asks the freezer. */
-export function viewOf(container: Container, owner = "", isPaused?: (state: State) => boolean): ContainerView {
+/** Looks at a container now. */
+export function viewOf(container: Container, owner = ""): ContainerView {
   const { ociVersion, id, pid, bundle, rootfs, created, annotations } = container.state;
-  const status = container.status(isPaused);
+  const status = container.status();
   return {
     ociVersion,
     id,

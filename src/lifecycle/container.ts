@@ -11,6 +11,7 @@
 // emptied: so that an id is either taken by something whole or free, whenever the remover may be killed.
 // The directory is 0711, as runc's: init, which may be another user by then, must reach the fifo.
 
+import { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { list, makeDirectories, makeDirectory, removeTree } from "../linux/directories.ts";
 import { exists } from "../linux/file-status.ts";
 import { chmod, rename } from "../linux/files.ts";
@@ -154,7 +155,7 @@ export class Container implements Disposable {
   }
 
   /** The container's status now. `isPaused` asks the freezer, and is asked only of a process that is alive. */
-  status(isPaused: (state: State) => boolean = () => false): Status {
+  status(isPaused: (state: State) => boolean = isFrozen): Status {
     const alive = this.initIsAlive();
     if (this.state.phase === "creating")
       return alive || (this.#lock === undefined && isLocked(this.directory)) ? "creating" : "stopped";
@@ -194,6 +195,10 @@ export class Container implements Disposable {
   [Symbol.dispose](): void {
     this.unlock();
   }
+}
+
+function isFrozen({ cgroups }: State): boolean {
+  return Cgroup.fromRecord(cgroups).frozen();
 }
 
 /** Locks a directory that was made just now. A `delete --force` may have been quicker and have taken it for a leftover. */

@@ -7,7 +7,7 @@ import { exists } from "../linux/file-status.ts";
 import { unmountAbove } from "../linux/host-mount.ts";
 import { sendSignal } from "../linux/local.ts";
 import type { Container } from "./container.ts";
-import { cgroupOf } from "./container-cgroup.ts";
+import { cgroupOf, thawIfPaused } from "./container-cgroup.ts";
 import { waitForDeath } from "./death.ts";
 import { runPoststop } from "./hook-points.ts";
 import type { Log } from "./log.ts";
@@ -45,5 +45,6 @@ export function killInit(container: Container): void {
   if (!container.initIsAlive()) return;
   const { pid, pidStart } = container.state;
   sendSignal(pid, SIGKILL);
+  thawIfPaused(cgroupOf(container)); // a frozen one does not die (cgroup v1)
   waitForDeath(pid, pidStart);
 }

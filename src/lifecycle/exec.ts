@@ -18,8 +18,8 @@ import type { Context, ExitStatus } from "./command.ts";
 import type { FlagsOf } from "./command-table.ts";
 import { checkConsole, consoleSender } from "./console.ts";
 import { Container } from "./container.ts";
-import { cgroupOf } from "./container-cgroup.ts";
 import { Descriptors } from "./descriptors.ts";
+import { cgroupForExec } from "./exec-cgroup.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
 import { bringsRoot, keyringOf, namespaceFlags, rootOf } from "./join.ts";
@@ -36,12 +36,11 @@ import { UsageError } from "./usage-error.ts";
 export function command(context: Context<"exec">): ExitStatus {
   const { root, flags, args } = context;
   const container = Container.open(root, args[0]);
-  const cgroup = cgroupOf(container);
-  checkStatus(container, cgroup, flags.ignorePaused);
+  checkStatus(container, flags.ignorePaused);
   const { process, config } = execProcess(container, flags, args.slice(1));
   checkConsole(process.terminal === true, flags.detach, flags.consoleSocket);
   refuse("--pidfd-socket", flags.pidfdSocket);
-  refuse("--cgroup", flags.cgroup[0]);
+  const cgroup = cgroupForExec(container, flags.cgroup);
   refuseUnsupportedProcess(process);
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 
@@ -76,8 +75,8 @@ export function command(context: Context<"exec">): ExitStatus {
   return signals === undefined ? 0 : waitInForeground(child.pid, proxy, signals);
 }
 
-function checkStatus(container: Container, cgroup: Cgroup, ignorePaused: boolean): void {
-  const status = container.status(() => cgroup.frozen());
+function checkStatus(container: Container, ignorePaused: boolean): void {
+  const status = container.status();
   if (status === "stopped") throw new UsageError("cannot exec in a stopped container");
   if (status === "creating") throw new UsageError("cannot exec in a container that is being created");
   if (status === "paused" && !ignorePaused)

@@ -6,9 +6,11 @@ import { afterStart } from "./after-start.ts";
 import { bringUp } from "./bring-up.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { consoleSender } from "./console.ts";
+import { cgroupOf } from "./container-cgroup.ts";
 import { destroy } from "./destroy.ts";
 import { catchSignals, endingSignal, waitInForeground } from "./foreground.ts";
 import { listen } from "./notify-start.ts";
+import { KILLED, outOfMemory } from "./oom-death.ts";
 import { writePidFile } from "./pid-file.ts";
 import { startHooks } from "./start-hooks.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
@@ -48,6 +50,8 @@ export function command(context: Context<"run">): ExitStatus {
     return 0;
   }
   const status = waitInForeground(init.pid, proxy, signals, ready);
+  const why = status === KILLED ? outOfMemory(cgroupOf(container)) : undefined;
+  if (why !== undefined) context.log.error(`the container was killed, and its memory had run out: ${why}`);
   using _lock = container;
   if (!flags.keep && container.lockAgain()) destroy(container, context.log);
   return status;

@@ -8,8 +8,10 @@ import { close, open, read, unlink, write } from "../linux/files.ts";
 import { afterStart } from "./after-start.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
+import { cgroupOf } from "./container-cgroup.ts";
 import { killInit } from "./destroy.ts";
 import { listen } from "./notify-start.ts";
+import { outOfMemory } from "./oom-death.ts";
 import { isErrno } from "./output.ts";
 import { startFailure } from "./start-failure.ts";
 import { startHooks } from "./start-hooks.ts";
@@ -19,7 +21,9 @@ import { UsageError } from "./usage-error.ts";
 export function command({ root, args: [id] }: Context<"start">): ExitStatus {
   using container = Container.open(root, id, { lock: true });
   const status = container.status();
-  if (status === "stopped") throw hasStopped();
+  if (status === "stopped") throw hasStopped(container);
+  // Init would not hear of it before it is resumed, and we would wait for it.
+  if (status === "paused") throw new UsageError("cannot start a container in the paused state");
   if (status !== "created") throw new UsageError("cannot start an already running container");
   const { state } = container;
   if (!state.hasProcess)
@@ -27,7 +31,7 @@ export function command({ root, args: [id] }: Context<"start">): ExitStatus {
   if (state.hooks.startContainer.length > 0) runStartHooks(container, root);
   const ready = container.hasNotifySocket ? listen(container) : undefined;
   const failure = release(container);
-  if (failure === undefined) throw hasStopped();
+  if (failure === undefined) throw hasStopped(container);
   removeFifos(container);
   if (failure.length > 0) throw startFailure(failure, state.lastCalls);
   afterStart(container);
@@ -61,8 +65,10 @@ function release(container: Container): Uint8Array | undefined {
   }
 }
 
-function hasStopped(): Error {
-  return new UsageError("cannot start a container that has stopped");
+function hasStopped(container: Container): Error {
+  const why = outOfMemory(cgroupOf(container));
+  const what = "cannot start a container that has stopped";
+  return new UsageError(why === undefined ? what : `${what}: ${why}`);
 }
 
 function removeFifos(container: Container): void {

@@ -7,6 +7,7 @@ import { syscall } from "./libc.ts";
 
 /** Events, <asm-generic/poll.h>. The last one is reported whether asked for or not. */
 export const POLLIN = 0x01;
+export const POLLPRI = 0x02;
 export const POLLOUT = 0x04;
 export const POLLHUP = 0x10;
 

@@ -47,7 +47,11 @@ export function loadResources(file: string, calls?: FileCalls): LinuxResources {
 
 /** Checks the text of resources, a change to those that a container has. @throws SpecError naming every issue. */
 export function parseResources(text: string, file = "resources.json"): LinuxResources {
-  const document = parseJson(text, file);
+  return checkResources(parseJson(text, file), file);
+}
+
+/** Checks resources that are no text: what the flags of `update` say. @throws SpecError naming every issue. */
+export function checkResources(document: unknown, file: string): LinuxResources {
   const found = schemaIssues(resourcesValidator, document);
   if (found.length === 0) found.push(...resourcesIssues(document as LinuxResources));
   refuse(found, file);

@@ -10,6 +10,7 @@ import { idle, type Json, mounts, sh } from "./harness/config.ts";
 import { cgroupsOf } from "./harness/leftovers.ts";
 import { fileSystem, needs } from "./harness/needs.ts";
 import { resourceTests } from "./harness/resource-check.ts";
+import { pauseCases } from "./pause-cases.ts";
 
 // Before the harness is loaded, which reads it once. The wrapper runs what was to be run.
 vi.hoisted(() => {
@@ -94,6 +95,32 @@ describe("a container on cgroup v2", () => {
     expect(all.map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"))).toContain("sleep\u00001000\u0000");
   });
 
+  needs(v2)(
+    "takes what is executed into a cgroup below it, and where init is when it takes none itself",
+    async ({ box }) => {
+      const container = box.container(idle(), SPEC);
+      await container.runDetached();
+      const directory = directoryOf(container.id);
+      const run = async (...flags: string[]) => {
+        const result = await container.exec(["grep", "^0::", "/proc/self/cgroup"], flags);
+        return result.code === 0 ? result.stdout.trim().replace(`0::/${container.id}`, "") : result.code;
+      };
+      for (const name of ["init", "other"]) mkdirSync(join(directory, name));
+      expect(await run()).toBe("");
+      expect(await run("--cgroup", "/other")).toBe("/other");
+      expect(await run("--cgroup", "nowhere")).toBe(255);
+      // As a service manager in it would: all processes go below, then controllers can be handed to them.
+      const available = readFileSync(join(directory, "cgroup.controllers"), "utf8").trim().split(" ")[0] ?? "";
+      if (available === "") return;
+      for (const pid of readFileSync(join(directory, "cgroup.procs"), "utf8").trim().split("\n"))
+        writeFileSync(join(directory, "init/cgroup.procs"), pid);
+      writeFileSync(join(directory, "cgroup.subtree_control"), `+${available}`);
+      expect(await run()).toBe("/init");
+      expect(await run("--cgroup", "other")).toBe("/other");
+      expect(await run("--cgroup", "/")).toBe(255);
+    },
+  );
+
   needs(v2)("is below a parent that it makes, by a path with several levels", async ({ box }) => {
     const container = box.container(idle(), { linux: { cgroupsPath: `/${box.word}-parent/child` } });
     await container.create();
@@ -119,6 +146,8 @@ describe("a container on cgroup v2", () => {
     expect(existsSync(directory)).toBe(false);
   });
 });
+
+describe("pause on cgroup v2", () => pauseCases(v2));
 
 describe("devices on cgroup v2", () => {
   // A number that no driver has: whoever gets past the filter is told so, and needs no right for it.

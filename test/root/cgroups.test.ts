@@ -1,7 +1,7 @@
 // Cgroups of version 1 on this machine: where the container is put, limits that are too low, and that all of it is gone
 // afterwards (config-linux.md "Control groups"). Which limits there are: resources.test.ts; that they bite: limits.test.ts.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { idle, type Json, sh } from "./harness/config.ts";
 import { cgroupsOf } from "./harness/leftovers.ts";
@@ -23,9 +23,34 @@ describe("limits", () => {
       const container = box.container(resources({ memory: { limit: 4096 } }));
       const result = await container.create();
       expect(result).toMatchObject({ code: 1 });
-      expect(result.stderr).toContain("container init was OOM-killed (memory limit too low?)");
+      expect(result.stderr).toMatch(
+        /container init was OOM-killed \(memory limit too low\?\): \d+ OOM-killed, memory limit 4096, peak \d+/,
+      );
     },
   );
+
+  needs(v1, except({ runc: "says nothing", crun: "says nothing" }))(
+    "a foreground run whose init is OOM-killed says so, with limit and peak",
+    async ({ box }) => {
+      const limit = resources({ memory: { limit: 16777216, swap: 16777216 } });
+      const container = box.container({ process: { args: ["tail", "/dev/zero"] } }, limit);
+      const result = await container.run(["--keep"]);
+      expect(result.code).toBe(137);
+      expect(result.stderr).toMatch(
+        /level=error msg="the container was killed, and its memory had run out: 1 OOM-killed, memory limit 16777216, peak 16777216"\n$/,
+      );
+      expect(await container.state()).toMatchObject({ status: "stopped", pid: 0 });
+      expect((await container.start()).stderr).toContain("cannot start a container that has stopped: 1 OOM-killed");
+    },
+  );
+
+  needs(v1)("a foreground run that is killed by a signal says nothing of memory", async ({ box }) => {
+    const container = box.container(idle(), resources({ memory: { limit: 16777216 } }));
+    const running = container.beginRun();
+    await container.untilRunning();
+    await container.kill("KILL");
+    expect(await running).toMatchObject({ exitCode: 137, stderr: "" });
+  });
 
   needs(v1)("a program that forks more than the limit is refused", async ({ box }) => {
     const result = await box
@@ -78,6 +103,36 @@ describe("the place", () => {
     const container = box.container({ process: { args: ["/nope"] } });
     expect((await container.create()).code).not.toBe(0);
     expect(cgroupsOf(container.id)).toEqual([]);
+  });
+});
+
+describe("exec --cgroup", () => {
+  const place = (text: string, controller: string) => new RegExp(`^\\d+:${controller}:(.*)$`, "m").exec(text)?.[1];
+
+  needs(v1)("runs below the container's cgroup, in some hierarchies or in all", async ({ box }) => {
+    const container = box.container(idle());
+    await container.runDetached();
+    for (const path of cgroupsOf(container.id)) mkdirSync(`${path}/sub`);
+    const cpuset = `/sys/fs/cgroup/cpuset/${container.id}`; // a new one has no processors, and takes no process
+    for (const file of ["cpuset.cpus", "cpuset.mems"])
+      writeFileSync(`${cpuset}/sub/${file}`, readFileSync(`${cpuset}/${file}`));
+    const inAll = await container.exec(["cat", "/proc/self/cgroup"], ["--cgroup", "sub"]);
+    expect(inAll).toMatchObject({ code: 0, stderr: "" });
+    expect(place(inAll.stdout, "pids")).toBe(`/${container.id}/sub`);
+    expect(place(inAll.stdout, "memory")).toBe(`/${container.id}/sub`);
+    const inOne = await container.exec(["cat", "/proc/self/cgroup"], ["--cgroup", "pids:sub"]);
+    expect(place(inOne.stdout, "pids")).toBe(`/${container.id}/sub`);
+    expect(place(inOne.stdout, "memory")).toBe(`/${container.id}`);
+  });
+
+  needs(v1)("of a cgroup that is not there, or not below, is refused", async ({ box }) => {
+    const container = box.container(idle());
+    await container.runDetached();
+    for (const words of ["nowhere", "pids:nowhere", "pids:../x", "nothing:/"]) {
+      const result = await container.exec(["true"], ["--cgroup", words]);
+      expect(result.code, words).toBe(255);
+    }
+    expect((await container.exec(["true"], ["--cgroup", "pids:../x"])).stderr).toContain("is not a sub cgroup path");
   });
 });
 

@@ -8,14 +8,15 @@
 import type { LinuxResources } from "../../spec/config.gen.ts";
 import { O_DIRECTORY, O_RDONLY, O_WRONLY } from "../abi/fcntl.ts";
 import { close as closeFile, open as openFile } from "../files.ts";
-import { errnoOf, failed } from "./error.ts";
+import { CgroupError, errnoOf, failed } from "./error.ts";
+import { freeze, isPaused, thaw } from "./freezer.ts";
 import type { CgroupMode } from "./host.ts";
 import { checkMemoryUse } from "./memory-check.ts";
-import { isFrozen, killV1, killV2, processesBelow } from "./processes.ts";
+import { killV1, killV2, processesBelow } from "./processes.ts";
 import { removeAll } from "./remove.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
-import { writeAll } from "./write.ts";
+import { readFile, writeAll } from "./write.ts";
 
 /** A cgroup as state.json keeps it: the container's directory by hierarchy name ("memory", "cpu,cpuacct", "" for v2). */
 export interface CgroupRecord {
@@ -58,7 +59,7 @@ export class Cgroup {
   apply(resources: LinuxResources): void {
     const directory = this.mode === "v2" ? this.directory("memory") : undefined;
     if (resources.memory !== undefined && directory !== undefined) checkMemoryUse(resources.memory, directory);
-    this.write(planResources(resources, this.mode === "v2" ? "v2" : "v1"));
+    this.write(planResources(resources, this.#version));
   }
 
   /** Carries out what was planned for this cgroup. @throws as `apply` */
@@ -71,6 +72,12 @@ export class Cgroup {
     if (this.mode === "v2") return this.#paths.get("");
     for (const [name, path] of this.#paths) if (name.split(",").includes(controller)) return path;
     return undefined;
+  }
+
+  /** The text of a file of it, "memory.max", without the newline; undefined where there is none. */
+  read(file: string): string | undefined {
+    const directory = this.directory(file.slice(0, file.indexOf(".")));
+    return directory === undefined ? undefined : readFile(`${directory}/${file}`);
   }
 
   /** Opens what a process needs to join. @throws CgroupError */
@@ -111,7 +118,17 @@ export class Cgroup {
   /** Whether the container is paused. */
   frozen(): boolean {
     const path = this.directory("freezer");
-    return path !== undefined && isFrozen(path);
+    return path !== undefined && isPaused(path, this.#version);
+  }
+
+  /** Stops all processes; waits until they have stopped. @throws CgroupError */
+  freeze(): void {
+    freeze(this.#freezer(), this.#version);
+  }
+
+  /** Lets them go on. @throws CgroupError */
+  thaw(): void {
+    thaw(this.#freezer(), this.#version);
   }
 
   /**
@@ -120,6 +137,17 @@ export class Cgroup {
    */
   remove(): void {
     removeAll([...this.#paths.values()]);
+  }
+
+  #freezer(): string {
+    const path = this.directory("freezer");
+    if (path === undefined) throw new CgroupError("cannot toggle freezer: cgroups not configured for container");
+    return path;
+  }
+
+  /** Hybrid hosts keep their controllers on v1. */
+  get #version(): "v1" | "v2" {
+    return this.mode === "v2" ? "v2" : "v1";
   }
 
   /** One hierarchy tells all processes. The devices controller is the one that a container is least able to leave. */

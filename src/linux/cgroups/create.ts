@@ -13,9 +13,10 @@ import { deviceFilter } from "./device-rules.ts";
 import { writeDevicesV1 } from "./devices-v1.ts";
 import { setDevicesV2 } from "./devices-v2.ts";
 import { CgroupError, errnoOf, failed, isPermission } from "./error.ts";
+import { holdsStill } from "./freezer.ts";
 import type { CgroupHost } from "./host.ts";
 import { type CgroupDir, cgroupPaths } from "./paths.ts";
-import { isFrozen, processesBelow } from "./processes.ts";
+import { processesBelow } from "./processes.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
 import { enableControllers, settleType } from "./v2.ts";
@@ -108,7 +109,7 @@ function mkdir(path: string): string | undefined {
 function refuseUsed(path: string): void {
   const count = processesBelow(path).length;
   if (count > 0) throw new CgroupError(`container's cgroup is not empty: ${count} process(es) found in ${path}`);
-  if (isFrozen(path)) throw new CgroupError(`container's cgroup unexpectedly frozen: ${path}`);
+  if (holdsStill(path)) throw new CgroupError(`container's cgroup unexpectedly frozen: ${path}`);
 }
 
 function restrictDevices(cgroup: Cgroup, { resources, rootless = false }: CgroupRequest): void {

@@ -8,6 +8,7 @@ import { SIGKILL } from "../abi/signal.ts";
 import { list } from "../directories.ts";
 import { sendSignal } from "../local.ts";
 import { errnoOf } from "./error.ts";
+import { holdsStill } from "./freezer.ts";
 import { readFile, writeFile } from "./write.ts";
 
 /** Process ids in `path` and below, as tsrun's pid namespace numbers them; empty when the cgroup is gone. */
@@ -38,12 +39,6 @@ export function children(path: string): string[] {
   }
 }
 
-/** Whether the cgroup's processes are stopped, or being stopped, by the freezer of v1 or v2. */
-export function isFrozen(path: string): boolean {
-  const v1 = readFile(`${path}/freezer.state`);
-  return v1 === undefined ? readFile(`${path}/cgroup.freeze`) === "1" : v1 !== "THAWED";
-}
-
 /** Ends everything in a v2 subtree. Returns false where the kernel has no such file or refuses. */
 export function killV2(path: string): boolean {
   return writeFile(`${path}/cgroup.kill`, "1") === undefined;
@@ -66,5 +61,5 @@ export function killV1(path: string, freezer: string | undefined): void {
       killed.add(pid);
     }
   }
-  if (freezer !== undefined && isFrozen(freezer)) writeFile(`${freezer}/freezer.state`, "THAWED");
+  if (freezer !== undefined && holdsStill(freezer)) writeFile(`${freezer}/freezer.state`, "THAWED");
 }

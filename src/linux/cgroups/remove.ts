@@ -1,11 +1,13 @@
 // Removes cgroups: rmdir(2), children first. The kernel refuses (EBUSY) while a process is in it, and a process that was
-// killed is in it until it has run to its end; so a busy one is asked again, soon at first: most are gone in under a
-// millisecond, and nothing here sleeps for a fixed time.
+// killed is in it until it has run to its end. v2 tells when the last one has left (cgroup.events: populated); of v1 the
+// processes themselves tell of their end (pidfd_open(2)). What neither tells of is asked again, soon at first.
 
-import { removeDirectory } from "../files.ts";
-import { sleep } from "../poll.ts";
+import { close, removeDirectory } from "../files.ts";
+import { pidfdOpen } from "../local.ts";
+import { POLLIN, poll, sleep } from "../poll.ts";
 import { errnoOf, failed } from "./error.ts";
 import { children, processesBelow } from "./processes.ts";
+import { WatchedFile } from "./watch.ts";
 import { readFile } from "./write.ts";
 
 /** How long all of a container's cgroups together may stay busy, in milliseconds. */
@@ -37,12 +39,37 @@ function removeTree(path: string, deadline: number): void {
   for (const child of children(path)) removeTree(child, deadline);
   code = rmdir(path);
   for (let pause = FIRST_PAUSE; code === "EBUSY" && performance.now() < deadline; pause *= 2) {
-    sleep(Math.min(pause, LONGEST_PAUSE));
+    if (!heardOfEnd(path, deadline)) sleep(Math.min(pause, LONGEST_PAUSE));
     code = rmdir(path);
   }
   // A read-only file system answers EROFS before it looks whether there is anything to remove.
   if (code === undefined || (code === "EROFS" && readFile(`${path}/cgroup.procs`) === undefined)) return;
   throw failed(`cannot remove the cgroup: rmdir ${path}${describe(processesBelow(path))}`, code);
+}
+
+/** Waits until the cgroup is empty (v2) or one of its processes has ended (v1). False where there was nothing to wait for. */
+function heardOfEnd(path: string, deadline: number): boolean {
+  try {
+    using events = new WatchedFile(`${path}/cgroup.events`);
+    return events.read("populated") !== 0 && events.waitFor("populated", 0, deadline);
+  } catch (error) {
+    errnoOf(error); // v1, or gone
+  }
+  const [pid] = processesBelow(path);
+  const pidfd = pid === undefined ? -1 : tryPidfd(pid);
+  if (pidfd < 0) return false;
+  const ended = (patience: number): boolean => poll([{ fd: pidfd, events: POLLIN }], patience)[0] !== 0;
+  const heard = !ended(0) && ended(deadline - performance.now()); // a zombie has ended, and may be in it for a moment
+  close(pidfd);
+  return heard;
+}
+
+function tryPidfd(pid: number): number {
+  try {
+    return pidfdOpen(pid);
+  } catch {
+    return -1; // it has ended just now
+  }
 }
 
 function rmdir(path: string): string | undefined {

@@ -1,0 +1,86 @@
+// events: statistics by and by or once, and the kernel's killing for want of memory, until the container ends.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect } from "vitest";
+import { idle, type Json, sh } from "./harness/config.ts";
+import { except, kernelFile, needs } from "./harness/needs.ts";
+
+const v1 = kernelFile("/sys/fs/cgroup/memory/tasks");
+
+const LIMIT: Json = { linux: { resources: { memory: { limit: 16777216, swap: 16777216 }, pids: { limit: 20 } } } };
+
+function parsed(lines: unknown): { type: string; id: string; data?: Json }[] {
+  return String(lines)
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
+
+describe("events", () => {
+  needs(v1)("--stats tells once what is used", async ({ box }) => {
+    const container = box.container(idle(), LIMIT);
+    await container.runDetached();
+    const result = await box.call(["events", "--stats", container.id]);
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    expect(result.stdout.endsWith("}}\n")).toBe(true);
+    expect(parsed(result.stdout)).toMatchObject([
+      {
+        type: "stats",
+        id: container.id,
+        data: { pids: { limit: 20 }, memory: { usage: { limit: 16777216, failcnt: 0 } }, network_interfaces: null },
+      },
+    ]);
+  });
+
+  needs(v1)("tells again and again, and ends with the container", async ({ box }) => {
+    const container = box.container(idle());
+    await container.runDetached();
+    const running = box.begin(["events", "--interval", "100ms", container.id]);
+    await sleep(450);
+    await container.kill("KILL");
+    await container.until("stopped");
+    await container.delete();
+    const { exitCode, stdout } = await running;
+    expect(exitCode).toBe(0);
+    expect(parsed(stdout).length).toBeGreaterThanOrEqual(3);
+    expect(parsed(stdout).every(({ type, id }) => type === "stats" && id === container.id)).toBe(true);
+  });
+
+  needs(v1)("tells of a process that is killed for want of memory", async ({ box }) => {
+    const script = "while [ ! -e /go ]; do sleep 0.02; done; head -c 64m /dev/zero | tail >/dev/null; sleep 1000";
+    const container = box.container(sh(script), LIMIT);
+    await container.runDetached();
+    const running = box.begin(["events", "--interval", "1h", container.id]);
+    await sleep(200);
+    container.writeFile("go", "");
+    await sleep(500);
+    await container.delete("--force");
+    const { exitCode, stdout } = await running;
+    expect(exitCode).toBe(0);
+    expect(String(stdout).split("\n")[0]).toBe(`{"type":"oom","id":"${container.id}"}`);
+  });
+
+  needs(v1, except({ runc: "ends when the cgroup is removed" }))("ends with init, deleted or not", async ({ box }) => {
+    const container = box.container(idle(), LIMIT);
+    await container.runDetached();
+    const running = box.begin(["events", container.id]);
+    await sleep(100);
+    await container.kill("KILL");
+    expect(await running).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
+  });
+
+  needs(v1, except({ crun: "has no events" }))(
+    "of what does not run is an error, as a wrong interval",
+    async ({ box }) => {
+      const container = box.container(idle());
+      const words = async (...args: string[]) => (await box.call(["events", ...args, container.id])).stderr;
+      expect(await words()).toContain("does not exist");
+      await container.runDetached();
+      expect(await words("--interval", "0s")).toContain("duration interval must be greater than 0");
+      expect((await box.call(["events", "--interval", "soon", container.id])).code).toBe(1);
+      await container.kill("KILL");
+      await container.until("stopped");
+      expect(await words("--stats")).toContain(`container with id ${container.id} is not running`);
+    },
+  );
+});
