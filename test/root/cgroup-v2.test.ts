@@ -92,6 +92,14 @@ describe("a container on cgroup v2", () => {
     expect(all.map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"))).toContain("sleep\u00001000\u0000");
   });
 
+  needs(v2)("has its hooks in its cgroup namespace too", async ({ box }) => {
+    const container = box.container(idle(), SPEC, CGROUP_NAMESPACE, {
+      hooks: { startContainer: [{ path: "/bin/sh", args: ["sh", "-c", "grep ^0:: /proc/self/cgroup >/seen"] }] },
+    });
+    expect(await container.runDetached()).toMatchObject({ code: 0, stderr: "" });
+    expect(container.readFile("seen")).toBe("0::/\n");
+  });
+
   needs(v2)("is below a parent that it makes, by a path with several levels", async ({ box }) => {
     const container = box.container(idle(), { linux: { cgroupsPath: `/${box.word}-parent/child` } });
     await container.create();
