@@ -17,6 +17,9 @@ const QEMU = {
 /** A guest that died of itself, before the command ended. */
 const DIED = 125;
 
+/** How test/vm/build ended. */
+let build;
+
 const environment = { ...process.env, PATH };
 
 /** Makes the guest's image unless it is there; the reason when that cannot be. */
@@ -25,9 +28,9 @@ export function guestMissing(backend = "uml") {
   if (process.getuid() !== 0) return "needs root";
   if (!existsSync("/etc/debian_version")) return "the guest is made of Debian's packages";
   installDebianPackages(backend === "qemu" ? { ...PROGRAMS, ...QEMU } : PROGRAMS, "no guest can be made");
-  // `timeout` ends what the script started, too.
-  const { status } = spawn("timeout", ["300", join(repository, "test/vm/build")]);
-  return status === 0 ? undefined : `the guest's image cannot be made (test/vm/build ended with status ${status})`;
+  // Once: what failed will fail again. `timeout` ends what the script started, too.
+  build ??= spawn("timeout", ["300", join(repository, "test/vm/build")]).status;
+  return build === 0 ? undefined : `the guest's image cannot be made (test/vm/build ended with status ${build})`;
 }
 
 /** Runs vitest's root project in a guest, and returns its status. `summary` is a file in a folder of its own. */

@@ -289,7 +289,7 @@ describe("scheduling", () => {
     expect(output).toBe("5 3\n");
   });
 
-  needs(old, realTimeBudget())("scheduler: SCHED_FIFO with a priority", async ({ box }) => {
+  needs(old, realTimeBudget())("scheduler: SCHED_FIFO with a priority [qemu]", async ({ box }) => {
     const scheduler = { policy: "SCHED_FIFO", priority: 10 };
     const output = await outputOf(box, sh("cut -d' ' -f40,41 /proc/self/stat"), process_({ scheduler }));
     expect(output).toBe("10 1\n");
