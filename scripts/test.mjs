@@ -3,10 +3,11 @@
 // suite, and ends with what passed, failed and was skipped and why. Plain Node 20, no node_modules needed.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, installDebianPackages, installPackages, node, PATH, repository } from "./setup.mjs";
+import { guestMissing, testInGuest } from "./vm.mjs";
 
 /** Debian package: a program or file that shows that it is installed. */
 const PROGRAMS = {
@@ -28,6 +29,17 @@ const PROGRAMS = {
   libseccomp2: "/usr/lib/x86_64-linux-gnu/libseccomp.so.2|/usr/lib/aarch64-linux-gnu/libseccomp.so.2",
   bsdutils: "script",
 };
+
+/** Root tests that say something different where cgroup v2 is all there is and systemd has made the mounts: in one boot. */
+const GUEST_TESTS = [
+  ..."cgroup exec hazards hooks lifecycle limits mounts namespaces process resources terminal"
+    .split(" ")
+    .map((name) => `test/root/${name}`),
+  ..."bpf cgroups/v2 cgroups/devices-v2".split(" ").map((name) => `test/linux/${name}`),
+];
+
+/** In the name of a test that needs what User Mode Linux has not (cpuset, hugetlb, rdma …): it runs in an emulated PC. */
+const QEMU_MARK = "[qemu]";
 
 const environment = { ...process.env, PATH, ...(process.env.CI ? { NO_COLOR: "1" } : {}) };
 const started = Date.now();
@@ -56,27 +68,44 @@ function suites() {
     { name: "unit" },
     { name: "engine" },
     { name: "root", missing: asRoot ? undefined : "needs root" },
+    { name: "vm", missing: guestMissing(), guest: { words: GUEST_TESTS, seconds: 240 } },
+    { name: "vm, QEMU", missing: guestMissing("qemu"), guest: { backend: "qemu", words: markedTests(), seconds: 150 } },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];
 }
 
-function runSuite({ name, missing }) {
+/** Words for vitest that choose the tests with the mark. */
+function markedTests() {
+  const names = readdirSync(join(repository, "test/root"))
+    .filter((name) => name.endsWith(".test.ts"))
+    .map((name) => `test/root/${name}`);
+  const files = names.filter((name) => readFileSync(join(repository, name), "utf8").includes(QEMU_MARK));
+  return [...files, "--testNamePattern", QEMU_MARK.replace(/[[\]]/g, "\\$&")];
+}
+
+function runSuite({ name, missing, guest }) {
   if (missing !== undefined) {
     totals.skipped.push({ name: `the suite "${name}"`, reason: missing });
     return;
   }
   console.log(`\n--- ${name} ---`);
-  const file = join(scratch, `${name}.json`);
+  const file = join(scratch, `${name.replace(/\W/g, "")}.json`);
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
-  const { status } = run([vitest, "run", "--project", name], { TSRUN_TEST_SUMMARY: file });
+  const status =
+    guest === undefined
+      ? run([vitest, "run", "--project", name], { TSRUN_TEST_SUMMARY: file }).status
+      : testInGuest({ ...guest, summary: file });
   if (!existsSync(file)) {
     totals.failed.push(`the suite "${name}" ended with status ${status} and no result`);
     return;
   }
   const { passed, failed, skipped } = JSON.parse(readFileSync(file, "utf8"));
+  const place = guest === undefined ? "" : "in the guest: ";
+  // Those without the mark are no part of a run that is for the marked ones.
+  const meant = skipped.filter((test) => guest?.backend !== "qemu" || test.name.includes(QEMU_MARK));
   totals.passed += passed;
-  totals.failed.push(...failed);
-  totals.skipped.push(...skipped);
+  totals.failed.push(...failed.map((test) => `${place}${test}`));
+  totals.skipped.push(...meant.map((test) => ({ name: `${place}${test.name}`, reason: test.reason })));
   if (status !== 0 && failed.length === 0) totals.failed.push(`the suite "${name}" ended with status ${status}`);
 }
 

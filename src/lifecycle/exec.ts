@@ -1,12 +1,13 @@
 // tsrun exec: one more process in a container. Its agent enters the container's cgroups and namespaces and clones the
 // process there; from then on it is made what it is to be as init was. runtime-spec has no words on exec: this is runc's.
 
-import { AT_FDCWD, O_DIRECTORY, O_PATH } from "../linux/abi/fcntl.ts";
+import { AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY } from "../linux/abi/fcntl.ts";
 import { close, openat } from "../linux/calls.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
+import { planJoinCgroups } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
 import { runNow, type SeccompFilter } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
@@ -22,7 +23,7 @@ import { Descriptors } from "./descriptors.ts";
 import { cgroupForExec } from "./exec-cgroup.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
-import { bringsRoot, keyringOf, namespaceFlags, rootOf } from "./join.ts";
+import { bringsRoot, cgroupNamespaceOf, keyringOf, namespaceFlags, rootOf } from "./join.ts";
 import { setOomScore } from "./oom-score.ts";
 import { writePidFile } from "./pid-file.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
@@ -45,7 +46,7 @@ export function command(context: Context<"exec">): ExitStatus {
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
-  const { meet, leftOpen, inside, env } = enter(undo, { container, cgroup, process, flags });
+  const { meet, leftOpen, cgroups, inside, env } = enter(undo, { container, cgroup, process, flags });
   let proxy: TerminalProxy | undefined;
   const onTerminal = (master: number, name: string): void => {
     if (flags.detach) consoleSender(flags.consoleSocket)(master, name);
@@ -54,6 +55,7 @@ export function command(context: Context<"exec">): ExitStatus {
   const { plan, programOf, bear } = prepare(undo, {
     container,
     leftOpen,
+    cgroups,
     inside,
     process,
     config,
@@ -96,6 +98,8 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
   const preserved = preservedDescriptors(flags.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
   const pidfd = descriptors.own(pidfdOpen(container.state.pid));
+  const namespace = cgroupNamespaceOf(container.state);
+  const cgroups = namespace === undefined ? undefined : descriptors.open(namespace, O_RDONLY);
   // Only now is it known to be init's: the pid could have become another process's before it was opened.
   if (!container.initIsAlive()) throw new UsageError("cannot exec in a stopped container");
   const inside = bringsRoot(container.state)
@@ -112,13 +116,15 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
     affinity: process.execCPUAffinity,
     firstPrivateFd: 3 + preserved.fds.length,
   });
-  return { meet, leftOpen: [...leftOpen, pidfd], inside, env: preserved.env };
+  return { meet, leftOpen: [...leftOpen, pidfd], cgroups, inside, env: preserved.env };
 }
 
 interface Preparation {
   readonly container: Container;
   /** Descriptors of the child's that only the agent needed. */
   readonly leftOpen: readonly number[];
+  /** The container's cgroup namespace, where it is not the host's. */
+  readonly cgroups: number | undefined;
   /** The container's root, where it has no mount namespace that would bring it. */
   readonly inside: number | undefined;
   readonly process: Process;
@@ -135,6 +141,7 @@ function prepare(undo: DisposableStack, as: Preparation) {
   const plan = new Plan();
   plan.at("agent");
   for (const fd of as.leftOpen) plan.add(close(fd));
+  if (as.cgroups !== undefined) planJoinCgroups(plan.at("namespaces"), as.cgroups);
   planChroot(plan, as.inside);
   if (as.inside !== undefined) plan.add(close(as.inside));
   if (inUserNamespace) planRootOfUserNamespace(plan);

@@ -1,16 +1,16 @@
 // Where a container's hooks run: runtime-spec config.md#posix-platform-hooks, runtime.md#lifecycle. What they are told is
 // here; how they are run is hooks.ts's.
 
-import { O_DIRECTORY, O_PATH } from "../linux/abi/fcntl.ts";
+import { O_DIRECTORY, O_PATH, O_RDONLY } from "../linux/abi/fcntl.ts";
 import { exists } from "../linux/file-status.ts";
-import { close, OpenFile, readText } from "../linux/files.ts";
+import { close, OpenFile, open, readText } from "../linux/files.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import type { SetUp } from "../linux/programs.ts";
 import type { Config, Hook } from "../spec/config.gen.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { type HookState, runHooks, runHooksInside } from "./hooks.ts";
-import { keyringOf, namespaceFlags } from "./join.ts";
+import { cgroupNamespaceOf, keyringOf, namespaceFlags } from "./join.ts";
 import type { Log } from "./log.ts";
 import type { State } from "./state-file.ts";
 
@@ -44,9 +44,15 @@ export function createHooks(
     using undo = new DisposableStack();
     const pidfd = undo.adopt(pidfdOpen(state.pid), close);
     const cgroup = undo.use(cgroupOf(container).open());
-    const seen = hookState(state, "creating", pidInside(state.pid));
-    const inside = { pidfd, flags: namespaceFlags(state), cwd: state.rootfs, cgroup, keyring: keyringOf(state) };
-    runHooksInside("createContainer", createContainer, seen, inside);
+    const namespace = cgroupNamespaceOf(state);
+    runHooksInside("createContainer", createContainer, hookState(state, "creating", pidInside(state.pid)), {
+      pidfd,
+      flags: namespaceFlags(state),
+      ...(namespace !== undefined && { cgroups: undo.adopt(open(namespace, O_RDONLY), close) }),
+      cwd: state.rootfs,
+      cgroup,
+      keyring: keyringOf(state),
+    });
   };
   return {
     runtimeHooks: any(prestart) || any(createRuntime) ? told(inRuntime) : undefined,

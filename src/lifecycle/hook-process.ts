@@ -15,6 +15,7 @@ import { syscall } from "../linux/calls.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { encode } from "../linux/encode.ts";
 import { AgentKernel, Results } from "../linux/kernel.ts";
+import { planJoinCgroups } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
 import { type Become, become, type CgroupEntry, launch, type Program, runNow } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
@@ -32,6 +33,8 @@ export interface Inside {
   /** A pidfd of init, and the CLONE_NEW* flags of its namespaces to join by it, setns(2). */
   readonly pidfd: number;
   readonly flags: number;
+  /** The container's cgroup namespace, where it is not the host's: a descriptor. */
+  readonly cgroups?: number;
   /** The root directory, for a container without a mount namespace that would bring it. */
   readonly root?: number;
   /** The container's cgroups; without them the hook stays in tsrun's. */
@@ -79,11 +82,11 @@ export function startHookInside(hook: Hook, streams: Streams, inside: Inside): A
 }
 
 /** A child of tsrun's in the container. The agent that made it is gone again. */
-function cloneInside(streams: Streams, { pidfd, flags, root, cgroup, keyring }: Inside): Agent {
+function cloneInside(streams: Streams, { pidfd, flags, cgroups, root, cgroup, keyring }: Inside): Agent {
   const { tasks = [], directory } = cgroup ?? {};
   const [ours, theirs] = socketpair();
   try {
-    const kept = [pidfd, theirs, ...tasks, directory, root].filter((fd) => fd !== undefined);
+    const kept = [pidfd, theirs, ...tasks, directory, cgroups, root].filter((fd) => fd !== undefined);
     const fds = [...[...streams.entries()].map(([i, fd]) => [fd, i] as const), ...kept.map((fd) => [fd, fd] as const)];
     using agent = Agent.spawn({ fds, argv0: ARGV0, socket: free([...streams, ...kept]) });
     const { plan, pid } = launch({
@@ -104,9 +107,10 @@ function cloneInside(streams: Streams, { pidfd, flags, root, cgroup, keyring }: 
 }
 
 /** Makes the process root of the container's user namespace, if it has one: of another's it would be nobody. */
-function asRoot(kernel: AgentKernel, { flags, root, cwd }: Inside): void {
+function asRoot(kernel: AgentKernel, { flags, cgroups, root, cwd }: Inside): void {
   const plan = new Plan();
   plan.at("hook");
+  if (cgroups !== undefined) planJoinCgroups(plan, cgroups);
   planChroot(plan, root);
   if ((flags & CLONE_NEWUSER) !== 0) planRootOfUserNamespace(plan);
   planSession(plan.at("hook"));
@@ -120,13 +124,15 @@ function asUser(
   kernel: AgentKernel,
   pid: number,
   hook: Hook,
-  { root, cwd }: Inside,
+  { cgroups, root, cwd }: Inside,
   as: NonNullable<Inside["become"]>,
 ): void {
   const process = { ...as.process, args: [hook.path], cwd: cwd ?? as.process.cwd };
   setLimits(pid, process.rlimits);
   const plan = new Plan();
-  planChroot(plan.at("hook"), root);
+  plan.at("hook");
+  if (cgroups !== undefined) planJoinCgroups(plan, cgroups);
+  planChroot(plan, root);
   const { program } = become(plan, { ...as, process, terminal: undefined, nullStdio: [] });
   planFate(plan);
   program(kernel.run(plan));

@@ -4,9 +4,17 @@
 import { NAMESPACE_FLAGS } from "../linux/namespaces.ts";
 import type { State } from "./state-file.ts";
 
-/** The CLONE_NEW* flags of a container's namespaces; those of the host's that it shares are left out. */
+/**
+ * The CLONE_NEW* flags of a container's namespaces; those of the host's that it shares are left out, and so is that of cgroups,
+ * which the process joins by itself, by a descriptor of cgroupNamespaceOf.
+ */
 export function namespaceFlags({ namespaces }: State): number {
-  return namespaces.reduce((flags, { type }) => flags + NAMESPACE_FLAGS[type], 0);
+  return namespaces.reduce((flags, { type }) => (type === "cgroup" ? flags : flags + NAMESPACE_FLAGS[type]), 0);
+}
+
+/** The container's cgroup namespace; undefined where it shares the host's. */
+export function cgroupNamespaceOf({ namespaces, pid }: State): string | undefined {
+  return namespaces.some(({ type }) => type === "cgroup") ? `/proc/${pid}/ns/cgroup` : undefined;
 }
 
 /** The container whose keyring is joined; undefined where it has none of its own. */

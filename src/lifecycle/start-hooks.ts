@@ -12,7 +12,7 @@ import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { hookState, pidInside } from "./hook-points.ts";
 import { runHooksInside } from "./hooks.ts";
-import { bringsRoot, keyringOf, namespaceFlags, rootOf } from "./join.ts";
+import { bringsRoot, cgroupNamespaceOf, keyringOf, namespaceFlags, rootOf } from "./join.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 
@@ -28,9 +28,11 @@ export function startHooks(container: Container, root: string): void {
   using undo = new DisposableStack();
   const pidfd = undo.adopt(pidfdOpen(state.pid), close);
   const cgroup = undo.use(cgroupOf(container).open());
+  const namespace = cgroupNamespaceOf(state);
   runHooksInside("startContainer", state.hooks.startContainer, hookState(state, "created", pidInside(state.pid)), {
     pidfd,
     flags: namespaceFlags(state),
+    ...(namespace !== undefined && { cgroups: undo.adopt(open(namespace, O_RDONLY), close) }),
     cgroup,
     env: config.process?.env ?? [],
     keyring: keyringOf(state),

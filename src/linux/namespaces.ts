@@ -3,7 +3,7 @@
 //
 // The agent joins what has a path, then clones init with the new ones in one clone3. Some are made elsewhere:
 //   - time: unshared by the agent, since its offsets must be written before a process enters it;
-//   - cgroup: unshared by init, since its root is the cgroup that the process is in at that moment;
+//   - cgroup: unshared by init, since its root is the cgroup that the process is in at that moment, and joined by it, too;
 //   - ipc with a user namespace: unshared by init once that is root there, since who makes it owns its mqueue(7).
 
 import type { Linux } from "../spec/config.gen.ts";
@@ -78,15 +78,33 @@ export function cloneFlags(namespaces: Namespaces): number {
 }
 
 /**
- * Joins what is to be joined. A joined user namespace comes last: its owner's rights over the others are root's already,
+ * Joins what is to be joined, but for a cgroup namespace. A joined user namespace comes last: its owner's rights over the others are root's already,
  * while the rights over what root owns are gone once inside.
  */
 export function planJoins(plan: Plan, { joined }: Namespaces): void {
-  const order = joined.toSorted((a, b) => Number(a.type === "user") - Number(b.type === "user"));
+  const inAgent = joined.filter(({ type }) => type !== "cgroup");
+  const order = inAgent.toSorted((a, b) => Number(a.type === "user") - Number(b.type === "user"));
   for (const { type, fd, index, path } of order) {
     plan.at(`linux.namespaces[${index}] (${type} ${path})`).add(syscall("setns", fd, NAMESPACE_FLAGS[type]));
     plan.add(close(fd));
   }
+}
+
+/** In init: joins the cgroup namespace that has a path. */
+export function planCgroupJoin(plan: Plan, { joined }: Namespaces): void {
+  const found = joined.find(({ type }) => type === "cgroup");
+  if (found === undefined) return;
+  plan.at(`linux.namespaces[${found.index}] (cgroup ${found.path})`);
+  planJoinCgroups(plan, found.fd);
+}
+
+/**
+ * Joins a cgroup namespace. Not in the agent: where cgroup2 is mounted with nsdelegate, as systemd does, who is in one may
+ * not clone into a cgroup from outside of it, and the agent is outside (ENOENT). cgroups(7), "cgroup v2 delegation".
+ */
+export function planJoinCgroups(plan: Plan, fd: number): void {
+  plan.add(syscall("setns", fd, CLONE_NEWCGROUP));
+  plan.add(close(fd));
 }
 
 /** Makes the time namespace that children of the caller get, and sets its offsets. */

@@ -20,7 +20,14 @@ import { planKeyring, planLoopback, planNames } from "./identity.ts";
 import { planLookup } from "./lookup.ts";
 import { planMaskedPaths, planReadonlyPaths } from "./masked-paths.ts";
 import { planMount } from "./mounts.ts";
-import { cloneFlags, hasNamespace, type Namespaces, planJoins, planTimeNamespace } from "./namespaces.ts";
+import {
+  cloneFlags,
+  hasNamespace,
+  type Namespaces,
+  planCgroupJoin,
+  planJoins,
+  planTimeNamespace,
+} from "./namespaces.ts";
 import { AgentSocket, type Answers, Out, Plan, type Result, Strings, Struct } from "./plan.ts";
 import { planDescriptorLimit } from "./rlimits.ts";
 import {
@@ -54,7 +61,7 @@ export interface CgroupEntry {
 export interface Launch {
   readonly namespaces: Namespaces;
   readonly timeOffsets?: Parameters<typeof planTimeNamespace>[2];
-  /** exec: a pidfd of init, and the CLONE_NEW* flags of the namespaces to join by it. */
+  /** exec: a pidfd of init, and the CLONE_NEW* flags of the namespaces to join by it; of cgroups by the new process. */
   readonly joinInit?: { readonly pidfd: number; readonly flags: number };
   readonly cgroup: CgroupEntry;
   /** The container whose session keyring the process gets; undefined: the caller's. */
@@ -127,6 +134,7 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   const process = config.process;
   plan.at("container").add(syscall("umask", 0)); // modes of what is made are what the config says
   for (const fd of with_.leftOpen) plan.add(close(fd));
+  planCgroupJoin(plan, namespaces);
   const changesUser = hasNamespace(namespaces, "user");
   const sources = planSources(with_);
   if (changesUser) planRootOfUserNamespace(plan);

@@ -73,6 +73,8 @@ export function planRoot(from: RootIngredients): RootBuilder {
   }
   plan.at("root.path");
   const root = plan.add(cloneTree(AT_FDCWD, rootfs, AT_RECURSIVE));
+  // On the host it may come to lie on its own original, and as a peer of that would take it away when it goes.
+  if (!hasNamespace(namespaces, "mount")) plan.add(mountSetattr(root, { propagation: MS_PRIVATE }, AT_RECURSIVE));
   const place = plan.add(openat(AT_FDCWD, rootfs, O_PATH | O_DIRECTORY));
   plan.add(moveMount(root, place));
   plan.add(close(place));

@@ -80,6 +80,14 @@ describe("a container on cgroup v2", () => {
     expect(result.stderr).toContain("Read-only file system");
   });
 
+  needs(v2)("has its hooks in its cgroup namespace too", async ({ box }) => {
+    const container = box.container(idle(), SPEC, CGROUP_NAMESPACE, {
+      hooks: { startContainer: [{ path: "/bin/sh", args: ["sh", "-c", "grep ^0:: /proc/self/cgroup >/seen"] }] },
+    });
+    expect(await container.runDetached()).toMatchObject({ code: 0, stderr: "" });
+    expect(container.readFile("seen")).toBe("0::/\n");
+  });
+
   needs(v2)("has what is executed in it in its cgroup too", async ({ box }) => {
     const container = box.container(idle(), SPEC, CGROUP_NAMESPACE);
     expect((await container.runDetached()).code).toBe(0);

@@ -98,8 +98,8 @@ describe("a container with a terminal", () => {
       ...{ input: "typed\n", reject: false, timeout: 20_000, stripFinalNewline: false },
       env: { TSRUN_TEST: box.word, TERM: "xterm" },
     });
-    expect(result.stdout).toContain("/dev/pts/0\r\n");
-    expect(result.stdout).toContain("21 77\r\n");
+    expect(result.stdout).toContain("/dev/pts/0"); // the echo of what is typed may come before the end of the line
+    expect(result.stdout).toContain("21 77");
     expect(result.stdout).toContain("got typed\r\n");
     expect(result.stdout).not.toContain("\r\r\n");
     expect(result.exitCode).toBe(7);

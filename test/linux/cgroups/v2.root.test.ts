@@ -8,7 +8,8 @@ const reason = process.getuid?.() === 0 ? undefined : "not root";
 if (reason !== undefined) console.warn(`skipped: ${reason}`);
 
 const NODE = join(import.meta.dirname, "../../../node_modules/.bin/node");
-const MOUNT = "mount -t cgroup2 none /sys/fs/cgroup";
+// Once more would take the options of the first from all mounts (nsdelegate).
+const MOUNT = "{ [ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 none /sys/fs/cgroup; }";
 
 /** Runs a command where /sys/fs/cgroup is cgroup v2. */
 function onV2(command: string, ...args: string[]): string {
@@ -46,7 +47,8 @@ describe.skipIf(reason !== undefined)("a container's cgroup on cgroup v2", () =>
     expect(seen.opened).toBe(true);
   });
 
-  it("says that a controller is not there when a limit needs it", () => {
+  it("says that a controller is not there when a limit needs it", ({ skip }) => {
+    if (`${seen.available}`.split(" ").includes("memory")) skip("cgroup v2 has the memory controller here");
     expect(seen.unavailable).toContain("linux.resources.memory.limit: write");
     expect(seen.unavailable).toContain("ENOENT (No such file or directory): controller memory is not enabled in");
   });

@@ -1,5 +1,6 @@
 // Tests that need something say so, and where it is missing they are skipped with the reason, which the summary of
-// `npm test` prints. `needs(program("criu"))("a sentence", async ({ box }) => …)`.
+// `npm test` prints. `needs(program("criu"))("a sentence", async ({ box }) => …)`. What neither this machine nor User Mode Linux
+// has (cpuset or hugetlb of cgroup v2, a real-time budget) has [qemu] in its name: npm test runs those in a guest under QEMU.
 
 import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";

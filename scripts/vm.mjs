@@ -1,0 +1,55 @@
+// The root suites in a virtual machine, where systemd is the first process and cgroup v2 all there is (test/vm): for
+// `npm run test:vm` and the suite "vm" of `npm test`. The repository is shared with the guest, which runs vitest with the
+// Node of the dev dependencies; what it writes stays there, but for the summary. All files in one boot.
+
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { installDebianPackages, node, PATH, repository } from "./setup.mjs";
+
+/** Debian package: a program that shows that it is installed. */
+const PROGRAMS = { debootstrap: "debootstrap", e2fsprogs: "mke2fs", zstd: "zstd", "xz-utils": "xz" };
+const QEMU = {
+  "qemu-system-x86": "qemu-system-x86_64",
+  virtiofsd: "/usr/libexec/virtiofsd|/usr/lib/qemu/virtiofsd", // Debian 12 has it in a package that qemu brings
+};
+
+/** A guest that died of itself, before the command ended. */
+const DIED = 125;
+
+/** How test/vm/build ended. */
+let build;
+
+const environment = { ...process.env, PATH };
+
+/** Makes the guest's image unless it is there; the reason when that cannot be. */
+export function guestMissing(backend = "uml") {
+  if (process.arch !== "x64") return "the guest is for x86-64 only";
+  if (process.getuid() !== 0) return "needs root";
+  if (!existsSync("/etc/debian_version")) return "the guest is made of Debian's packages";
+  installDebianPackages(backend === "qemu" ? { ...PROGRAMS, ...QEMU } : PROGRAMS, "no guest can be made");
+  // Once: what failed will fail again. `timeout` ends what the script started, too.
+  build ??= spawn("timeout", ["300", join(repository, "test/vm/build")]).status;
+  return build === 0 ? undefined : `the guest's image cannot be made (test/vm/build ended with status ${build})`;
+}
+
+/** Runs vitest's root project in a guest, and returns its status. `summary` is a file in a folder of its own. */
+export function testInGuest({ words, summary, backend = "uml", seconds }) {
+  const vitest = join(repository, "node_modules/vitest/vitest.mjs");
+  const env = { TSRUN_TEST_SUMMARY: summary, RUNTIME: process.env.RUNTIME, NO_COLOR: "1", CI: "1" };
+  const options = [
+    ...["--backend", backend, "--timeout", `${seconds}`, "--mem", "3072", "--chdir", repository],
+    ...["--share", repository, "--share", `${dirname(summary)}::rw`],
+    ...Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : ["--env", `${name}=${value}`])),
+  ];
+  const run = () =>
+    spawn(join(repository, "test/vm/run"), [...options, "--", node, vitest, "run", "--project", "root", ...words]);
+  const { status } = run();
+  if (status !== DIED) return status;
+  console.log("The guest died; once more.");
+  return run().status;
+}
+
+function spawn(program, args) {
+  return spawnSync(program, args, { cwd: repository, stdio: ["ignore", "inherit", "inherit"], env: environment });
+}
