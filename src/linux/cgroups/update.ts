@@ -88,7 +88,7 @@ interface Planned {
   readonly file: string;
   readonly value: string;
   /** Written where the file does not exist. */
-  readonly otherwise?: Planned;
+  readonly otherwise?: Planned | undefined;
 }
 
 function snapshots(cgroup: Cgroup, write: Planned): Before[] {
