@@ -1,9 +1,10 @@
 // pause and resume: nothing runs between them, every command knows, and a paused container can be ended. The same cases on
 // cgroup v2 are in cgroup-v2.test.ts.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { idle, sh } from "./harness/config.ts";
+import { cgroupsOf } from "./harness/leftovers.ts";
 import { except, kernelFile, needs } from "./harness/needs.ts";
 import { pauseCases } from "./pause-cases.ts";
 
@@ -15,10 +16,17 @@ describe("pause on cgroup v1", () => {
   needs(freezer, except({ crun: "says something else" }))(
     "a container below a frozen cgroup is not paused: resume could not help it",
     async ({ box }) => {
-      const container = box.container(idle());
+      const parent = `/sys/fs/cgroup/freezer/${box.word}-parent`;
+      const container = box.container(idle(), { linux: { cgroupsPath: `/${box.word}-parent/child` } });
+      box.defer(async () => {
+        writeFileSync(`${parent}/freezer.state`, "THAWED");
+        await container.dispose();
+        for (const path of cgroupsOf(`${box.word}-parent`)) rmdirSync(path);
+      });
       await container.runDetached();
-      const directory = `/sys/fs/cgroup/freezer/${container.id}`;
-      expect(readFileSync(`${directory}/freezer.self_freezing`, "utf8")).toBe("0\n");
+      writeFileSync(`${parent}/freezer.state`, "FROZEN");
+      expect(readFileSync(`${parent}/child/freezer.state`, "utf8")).toMatch(/^FR/);
+      expect((await container.state()).status).toBe("running");
       expect((await box.call(["resume", container.id])).stderr).toContain("container not paused");
     },
   );

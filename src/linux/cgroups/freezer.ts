@@ -41,10 +41,10 @@ export function freeze(path: string, freezer: Freezer): void {
   throw new CgroupError(`cannot freeze ${path}: a process in it did not hold still for ${PATIENCE / 1000} seconds`);
 }
 
-/** Lets the processes run again. No error where they do already. @throws CgroupError */
+/** Lets the processes run again. No error where they do already, or are gone with their cgroup. @throws CgroupError */
 export function thaw(path: string, freezer: Freezer): void {
-  if (freezer === "v2") set(`${path}/cgroup.freeze`, "0");
-  else set(`${path}/freezer.state`, "THAWED");
+  const [file, value] = freezer === "v2" ? ["cgroup.freeze", "0"] : ["freezer.state", "THAWED"];
+  set(`${path}/${file}`, value, GONE);
 }
 
 function freezeV2(path: string): boolean {
@@ -70,7 +70,9 @@ function freezeV1(path: string): boolean {
   return false;
 }
 
-function set(file: string, value: string): void {
+const GONE: readonly string[] = ["ENOENT", "ENODEV"];
+
+function set(file: string, value: string, tolerated: readonly string[] = []): void {
   const code = writeFile(file, value);
-  if (code !== undefined) throw failed(`write ${file} ${JSON.stringify(value)}`, code);
+  if (code !== undefined && !tolerated.includes(code)) throw failed(`write ${file} ${JSON.stringify(value)}`, code);
 }
