@@ -1,5 +1,5 @@
 // `npm run build`: dist/tsrun, the program that people install, and dist/tsrun-agent, for hosts on which it
-// cannot keep its agent in memory.
+// cannot keep its agent in memory. LICENSE.quickjs goes with them.
 //
 // How the program is made is engine.ts's. Nothing is done when dist/ is newer than all that it is made from; `--force`
 // builds in any case. `--arch=arm64` (or x64) makes the same for another architecture in dist/arm64/, on Debian with
@@ -24,7 +24,7 @@ import { parseArgs } from "node:util";
 import { type Architecture, hostArchitecture } from "../src/linux/abi/syscalls.ts";
 import { agentImage } from "../src/linux/agent/image.ts";
 import { AGENT_SOCKET } from "../src/linux/agent/wire.ts";
-import { architectureOf, buildProgram } from "./engine.ts";
+import { architectureOf, buildProgram, engineLicense } from "./engine.ts";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 const at = (...parts: string[]) => join(repository, ...parts);
@@ -45,6 +45,7 @@ async function main(): Promise<void> {
   mkdirSync(folder, { recursive: true });
   await compile(arch, program);
   installAgent(arch, agent);
+  writeFileSync(join(folder, "LICENSE.quickjs"), engineLicense(arch));
   const megabytes = (statSync(program).size / 1e6).toFixed(1);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`${relative(repository, program)}: ${megabytes} MB in ${seconds} s`);

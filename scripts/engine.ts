@@ -36,10 +36,11 @@ interface Tools {
   readonly emulator: readonly string[];
 }
 
-/** Where quickjs.h and libquickjs.a are. */
+/** Where quickjs.h and libquickjs.a are, and the terms that it comes under. */
 interface Library {
   readonly headers: string;
   readonly archive: string;
+  readonly license: string;
 }
 
 /** What to make a program of. */
@@ -62,6 +63,11 @@ export async function buildProgram(arch: Architecture, of: Ingredients, scratch:
   const [runner = program, ...words] = [...toolsFor(arch).emulator, program, script, image, ...(of.sample ?? [])];
   execFileSync(runner, words, { stdio: ["ignore", "ignore", "inherit"] });
   return withSegment(readFileSync(program), HEAP, readFileSync(image));
+}
+
+/** The text that must go with a program that QuickJS is part of. Error where it is missing. */
+export function engineLicense(arch: Architecture): string {
+  return readFileSync(quickjs(arch).license, "utf8");
 }
 
 /** Node's name of an architecture that programs can be built for. Error for any other text. */
@@ -89,15 +95,17 @@ function compile(arch: Architecture, output: string): void {
 
 /**
  * Debian's library: of the machine when it has it (trixie and later), else of trixie, unpacked below .cache/. Elsewhere
- * TSRUN_QUICKJS names a folder with quickjs.h and libquickjs.a of QuickJS 2025-04-26 or later, for the machine's architecture.
+ * TSRUN_QUICKJS names a folder with quickjs.h, libquickjs.a and LICENSE of QuickJS 2025-04-26 or later, for the machine's architecture.
  */
 function quickjs(arch: Architecture): Library {
   const own = process.env.TSRUN_QUICKJS;
-  if (own !== undefined && arch === hostArchitecture()) return { headers: own, archive: join(own, "libquickjs.a") };
+  if (own !== undefined && arch === hostArchitecture())
+    return { headers: own, archive: join(own, "libquickjs.a"), license: join(own, "LICENSE") };
   const { debian, machine } = NAMES[arch];
   const below = (root: string) => ({
     headers: join(root, "usr/include/quickjs"),
     archive: join(root, `usr/lib/${machine}-linux-gnu/quickjs/libquickjs.a`),
+    license: join(root, "usr/share/doc/libquickjs/copyright"),
   });
   const installed = below("/");
   if (existsSync(installed.headers) && existsSync(installed.archive)) return installed;
