@@ -68,8 +68,8 @@ function suites() {
     { name: "unit" },
     { name: "engine" },
     { name: "root", missing: asRoot ? undefined : "needs root" },
-    { name: "vm", missing: guestMissing(), guest: { words: GUEST_TESTS, seconds: 240 } },
-    { name: "vm, QEMU", missing: guestMissing("qemu"), guest: { backend: "qemu", words: markedTests(), seconds: 150 } },
+    { name: "vm", missing: guestMissing(), guest: { words: GUEST_TESTS, seconds: 420 } },
+    { name: "vm, QEMU", missing: guestMissing("qemu"), guest: { backend: "qemu", words: markedTests(), seconds: 300 } },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];
 }
