@@ -106,7 +106,8 @@ describe("a container on cgroup v2", () => {
   needs(v2)(
     "takes what is executed into a cgroup below it, and where init is when it takes none itself",
     async ({ box }) => {
-      const container = box.container(idle(), SPEC);
+      // One process and no other, which could end while it is being moved.
+      const container = box.container(SPEC, { process: { args: ["sleep", "1000"] } });
       await container.runDetached();
       const directory = directoryOf(container.id);
       const run = async (...flags: string[]) => {
