@@ -1,14 +1,14 @@
 // The few things that tsrun's code takes for granted and QuickJS does not have, as Node has them: process, TextEncoder,
-// TextDecoder, performance, DisposableStack, SuppressedError. This runs when the build makes the heap's image (main.c), so nothing here may
-// ask for what differs from start to start before somebody wants it.
+// TextDecoder, performance, DisposableStack, SuppressedError. This runs when the build makes the heap's image (main.c), so
+// nothing here may ask for what differs from start to start before somebody wants it.
 
 import { errnoName } from "../linux/abi/errno.ts";
 import { type SyscallName, syscallNumber } from "../linux/abi/syscalls.ts";
-import { type Engine, engine } from "./engine.ts";
+import { type Engine, engine, type Word } from "./engine.ts";
 
 const native = engine() as Engine;
 
-function ask(name: SyscallName, ...words: (number | Uint8Array)[]): number {
+function ask(name: SyscallName, ...words: Word[]): number {
   const result = native.syscall(syscallNumber(name, native.arch), ...words);
   if (result < 0) {
     const code = errnoName(-result);
@@ -42,14 +42,13 @@ const process = {
   },
   getuid: () => ask("getuid"),
   geteuid: () => ask("geteuid"),
-  getgid: () => ask("getgid"),
   getegid: () => ask("getegid"),
   cwd(): string {
     const path = new Uint8Array(PATH_MAX);
     return new TextDecoder().decode(path.subarray(0, ask("getcwd", path, path.length) - 1));
   },
   chdir(path: string): void {
-    ask("chdir", new TextEncoder().encode(`${path}\0`));
+    ask("chdir", path);
   },
 };
 

@@ -1,5 +1,6 @@
 // The flags of update as resources. Numbers are text on the command line, since -1 is one and 2^63 - 1 must stay exact.
 
+import { exact } from "../linux/cgroups/count.ts";
 import type { LinuxResources } from "../spec/config.gen.ts";
 import { checkResources } from "../spec/load.ts";
 import type { FlagsOf } from "./command-table.ts";
@@ -52,11 +53,11 @@ function why(text: string, read: unknown): string {
 }
 
 function natural(text: string): Int | undefined {
-  return /^\d+$/.test(text) ? exact(text) : undefined;
+  return /^\d+$/.test(text) ? exact(BigInt(text)) : undefined;
 }
 
 function integer(text: string): Int | undefined {
-  return /^-?\d+$/.test(text) ? exact(text) : undefined;
+  return /^-?\d+$/.test(text) ? exact(BigInt(text)) : undefined;
 }
 
 const UNITS = "bkmgtp";
@@ -68,10 +69,5 @@ export function size(text: string): Int | undefined {
   if (digits === undefined) return undefined;
   const power = Math.max(UNITS.indexOf(unit.toLowerCase()), 0);
   if (digits.includes(".")) return Math.floor(Number(digits) * 1024 ** power);
-  return exact(String(BigInt(digits) * 1024n ** BigInt(power)));
-}
-
-function exact(digits: string): Int {
-  const value = Number(digits);
-  return Number.isSafeInteger(value) ? value : BigInt(digits);
+  return exact(BigInt(digits) * 1024n ** BigInt(power));
 }

@@ -7,10 +7,8 @@ import { exists } from "./file-status.ts";
 import { close, OpenFile, readAll } from "./files.ts";
 import { SyscallError } from "./kernel.ts";
 import { call } from "./local.ts";
+import { DEFAULT_PATH } from "./lookup.ts";
 import { pipe } from "./pipe.ts";
-
-/** Where programs are looked for when the environment does not say. */
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** What a program prints; its errors go to tsrun's own stderr. @throws Error when there is none, or it fails */
 export function outputOf(name: string, args: readonly string[]): string {

@@ -9,7 +9,7 @@ import { type Answers, Out, type Plan, type Result } from "./plan.ts";
 
 const S_IFDIR = 0o040000;
 /** What execvp(3) searches where the environment has no PATH. */
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** How many directories of PATH are looked at. */
 const MOST_CANDIDATES = 64;
 

@@ -59,7 +59,7 @@ export class Cgroup {
   apply(resources: LinuxResources): void {
     const directory = this.mode === "v2" ? this.directory("memory") : undefined;
     if (resources.memory !== undefined && directory !== undefined) checkMemoryUse(resources.memory, directory);
-    this.write(planResources(resources, this.#version));
+    this.write(planResources(resources, this.version));
   }
 
   /** Carries out what was planned for this cgroup. @throws as `apply` */
@@ -118,17 +118,17 @@ export class Cgroup {
   /** Whether the container is paused. */
   frozen(): boolean {
     const path = this.directory("freezer");
-    return path !== undefined && isPaused(path, this.#version);
+    return path !== undefined && isPaused(path, this.version);
   }
 
   /** Stops all processes; waits until they have stopped. @throws CgroupError */
   freeze(): void {
-    freeze(this.#freezer(), this.#version);
+    freeze(this.#freezer(), this.version);
   }
 
   /** Lets them go on. @throws CgroupError */
   thaw(): void {
-    thaw(this.#freezer(), this.#version);
+    thaw(this.#freezer(), this.version);
   }
 
   /**
@@ -146,7 +146,7 @@ export class Cgroup {
   }
 
   /** Hybrid hosts keep their controllers on v1. */
-  get #version(): "v1" | "v2" {
+  get version(): "v1" | "v2" {
     return this.mode === "v2" ? "v2" : "v1";
   }
 

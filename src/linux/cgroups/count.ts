@@ -12,9 +12,10 @@ export function count(text: string | undefined, max: Count = UNLIMITED): Count {
   return text === "max" ? max : exact(BigInt(text));
 }
 
-/** A product or a sum of counts, as they come. */
+/** An integer as a number where that holds it. */
 export function exact(value: bigint): Count {
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
 }
 
 /** A file of `key value` lines. */

@@ -5,6 +5,7 @@
 
 import type { CpuLimits, LinuxResources, MemoryLimits } from "../../spec/config.gen.ts";
 import type { Cgroup } from "./cgroup.ts";
+import { count, exact } from "./count.ts";
 import { CgroupError } from "./error.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
@@ -16,7 +17,7 @@ import { readFile, writeFile } from "./write.ts";
  * @throws CgroupError for what the kernel refuses; the limits are again what they were, or it says which are not
  */
 export function updateResources(cgroup: Cgroup, change: LinuxResources): void {
-  const version = cgroup.mode === "v2" ? "v2" : "v1";
+  const { version } = cgroup;
   const resources = version === "v2" ? completed(change, (file) => cgroup.read(file)) : change;
   const before = planResources(resources, version).flatMap((write) => snapshots(cgroup, write));
   try {
@@ -53,11 +54,11 @@ function otherOfCpuMax({ quota, period }: CpuLimits, current: Current): CpuLimit
 function otherOfMemory({ limit, swap }: MemoryLimits, current: Current): MemoryLimits {
   if (isSet(limit) === isSet(swap) || isUnlimited(limit) || isUnlimited(swap)) return {};
   const memory = current("memory.max");
-  if (!isSet(limit)) return { limit: memory === undefined || memory === "max" ? -1 : exact(memory) };
+  if (!isSet(limit)) return { limit: memory === undefined || memory === "max" ? -1 : count(memory) };
   const swapMax = current("memory.swap.max");
   if (swapMax === undefined || swapMax === "max") return {};
   const both = BigInt(swapMax) + (memory === undefined || memory === "max" ? 0n : BigInt(memory));
-  return { swap: exact(String(both)) };
+  return { swap: exact(both) };
 }
 
 type Int = number | bigint;
@@ -68,10 +69,6 @@ function isSet(value: Int | undefined): boolean {
 
 function isUnlimited(value: Int | undefined): boolean {
   return value !== undefined && Number(value) === -1;
-}
-
-function exact(digits: string): Int {
-  return Number.isSafeInteger(Number(digits)) ? Number(digits) : BigInt(digits);
 }
 
 /** What a file held before a write to it. */
