@@ -8,9 +8,12 @@ import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../linux/abi/fcntl.ts";
 import { type Agent, AgentEnded } from "../linux/agent/agent.ts";
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
 import { Cgroup, type CgroupRecord } from "../linux/cgroups/cgroup.ts";
-import { createCgroup } from "../linux/cgroups/create.ts";
+import { type CgroupRequest, createCgroup } from "../linux/cgroups/create.ts";
 import { type CgroupHost, cgroupHost } from "../linux/cgroups/host.ts";
 import { cgroupPaths } from "../linux/cgroups/paths.ts";
+import { createUnit, unitRecord } from "../linux/cgroups/systemd/create.ts";
+import { type Unit, unitOf } from "../linux/cgroups/systemd/unit.ts";
+import { inUserNamespace } from "../linux/cgroups/user-namespace.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { linkStatusOf } from "../linux/file-status.ts";
 import { writeText } from "../linux/files.ts";
@@ -116,10 +119,9 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   undo.defer(() => unmountRoot(container.state));
   writeText(container.configPath, text, 0o600); // what was checked, whatever the file is by now
   if (notified) prepareNotify(container.directory);
-  const cgroup = undo.adopt(makeCgroup(host, request, config), (made) => {
-    made.killAll();
-    made.remove();
-  });
+  // A unit of systemd's is made around a process that is there; without systemd the cgroup is there first.
+  const { unit } = cgroups;
+  const early = unit === undefined ? undo.adopt(makeCgroup(host, request, config), unmake) : Cgroup.fromRecord(cgroups);
   const fifos = request.waitsForStart ? makeFifos(container, descriptors) : { gate: -1, failure: -1 };
 
   const expected = beget(undo, {
@@ -127,7 +129,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     namespaces,
     keyring: request.noNewKeyring ? undefined : request.id,
     timeOffsets: linux?.timeOffsets,
-    cgroup,
+    cgroup: unit === undefined ? early : Cgroup.NONE,
     entersCgroupLater: true,
     descriptors,
     firstPrivateFd: 3 + preserved.fds.length,
@@ -140,7 +142,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     rootfs,
     namespaces,
     host,
-    cgroup,
+    cgroup: early,
     container,
     onHooks: () => {
       needsPoststop = true;
@@ -152,6 +154,8 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   });
   const { child: init, kernel } = expected.meet();
   bear(init.pid);
+  const cgroup =
+    unit === undefined ? early : undo.adopt(makeUnit(host, request, config, { cgroups, unit, pid: init.pid }), unmake);
   if (request.debug) request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(cgroups.paths)}`);
   if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
   else if (linux !== undefined && hasNamespace(namespaces, "user")) checkIdMaps(init.pid, linux);
@@ -196,31 +200,57 @@ function checkRequest(request: Request, config: Config, rootfs: string): void {
   refuse("--pidfd-socket", request.pidfdSocket);
   refuseUnsupported(config);
   checkConsole(config.process?.terminal === true, request.detached, request.consoleSocket);
-  if (request.cgroupManager === "systemd")
-    throw new ConfigError("--systemd-cgroup", "the systemd cgroup driver is not supported yet");
   const status = linkStatusOf(rootfs);
   if (status === undefined) throw new ConfigError("root.path", `${rootfs}: no such file or directory`);
   if (status.kind !== "directory") throw new ConfigError("root.path", `${rootfs}: not a directory`);
 }
 
 /** Where the cgroups will be, known before they are made so that a tsrun killed in between leaves none unknown. */
-function cgroupRecord(host: CgroupHost, { id }: Request, { linux }: Config): CgroupRecord {
+function cgroupRecord(host: CgroupHost, request: Request, { linux }: Config): CgroupRecord {
   if (host.hierarchies.length === 0) return { mode: host.mode, paths: {} };
-  const directories = cgroupPaths(host, linux?.cgroupsPath, id);
+  if (request.cgroupManager === "systemd") {
+    const bus = isRootless(request) || inUserNamespace() ? "user" : "system";
+    return unitRecord(host, unitOf(linux?.cgroupsPath, request.id, bus));
+  }
+  const directories = cgroupPaths(host, linux?.cgroupsPath, request.id);
   return {
     mode: host.mode,
     paths: Object.fromEntries(directories.map(({ hierarchy, path }) => [hierarchy.name, path])),
   };
 }
 
-function makeCgroup(host: CgroupHost, { id, rootless }: Request, { linux }: Config): Cgroup {
-  if (host.hierarchies.length === 0) return new Cgroup(host.mode, new Map());
-  return createCgroup(host, {
-    id,
+function makeCgroup(host: CgroupHost, request: Request, config: Config): Cgroup {
+  if (host.hierarchies.length === 0) return Cgroup.NONE;
+  return createCgroup(host, cgroupRequest(request, config));
+}
+
+/** The same as a systemd unit, which takes the container's first process. */
+function makeUnit(
+  host: CgroupHost,
+  request: Request,
+  config: Config,
+  { cgroups: record, unit, pid }: { cgroups: CgroupRecord; unit: Unit; pid: number },
+): Cgroup {
+  const { annotations = {} } = config;
+  return createUnit(host, { ...cgroupRequest(request, config), unit, record, annotations, pid });
+}
+
+function cgroupRequest(request: Request, { linux }: Config): CgroupRequest {
+  return {
+    id: request.id,
     cgroupsPath: linux?.cgroupsPath,
     resources: linux?.resources,
-    rootless: rootless === true || (rootless === "auto" && process.geteuid?.() !== 0),
-  });
+    rootless: isRootless(request),
+  };
+}
+
+function isRootless({ rootless }: Request): boolean {
+  return rootless === true || (rootless === "auto" && process.geteuid?.() !== 0);
+}
+
+function unmake(cgroup: Cgroup): void {
+  cgroup.killAll();
+  cgroup.remove();
 }
 
 interface Places {

@@ -20,7 +20,7 @@ import type { FlagsOf } from "./command-table.ts";
 import { checkConsole, consoleSender } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
-import { cgroupForExec } from "./exec-cgroup.ts";
+import { cgroupForExec, enterable, takeIn } from "./exec-cgroup.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
 import { bringsRoot, cgroupNamespaceOf, keyringOf, namespaceFlags, rootOf } from "./join.ts";
@@ -65,6 +65,7 @@ export function command(context: Context<"exec">): ExitStatus {
   });
   const { child, kernel } = meet();
   bear(child.pid);
+  takeIn(container, cgroup, child.pid);
   context.log.debug(`the process is ${child.pid}`);
   setOomScore(child.pid, process.oomScoreAdj);
   setLimits(child.pid, process.rlimits);
@@ -110,7 +111,7 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
     keyring: keyringOf(container.state),
     namespaces: { created: new Set(), joined: [] },
     joinInit: { pidfd, flags: namespaceFlags(container.state) },
-    cgroup,
+    cgroup: enterable(cgroup),
     entersCgroupLater: false,
     descriptors,
     affinity: process.execCPUAffinity,

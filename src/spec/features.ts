@@ -24,7 +24,7 @@ const HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer",
 
 const CLAIMS: Readonly<LinuxFeatures> = {
   namespaces: ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
-  cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+  cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
   apparmor: { enabled: false },
   selinux: { enabled: false },
   intelRdt: { enabled: false, schemata: false, enableMonitoring: false },
@@ -33,7 +33,7 @@ const CLAIMS: Readonly<LinuxFeatures> = {
 };
 
 /** Annotations of a config that make the runtime do more than the fields do: whole keys, or prefixes with their dot. */
-const UNSAFE_ANNOTATIONS: readonly string[] = [];
+const UNSAFE_ANNOTATIONS: readonly string[] = ["org.systemd.property."];
 
 /** The features structure that the `features` command prints. */
 export function features(facts: FeatureFacts): Features {

@@ -14,11 +14,12 @@ import { writeDevicesV1 } from "./devices-v1.ts";
 import { setDevicesV2 } from "./devices-v2.ts";
 import { CgroupError, errnoOf, failed, isPermission } from "./error.ts";
 import { holdsStill } from "./freezer.ts";
-import type { CgroupHost } from "./host.ts";
+import type { CgroupHost, CgroupMode } from "./host.ts";
 import { type CgroupDir, cgroupPaths } from "./paths.ts";
 import { processesBelow } from "./processes.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
+import type { Unit } from "./systemd/unit.ts";
 import { enableControllers, settleType } from "./v2.ts";
 
 /** What of a container's config and of the command line decides about its cgroup. */
@@ -30,6 +31,8 @@ export interface CgroupRequest {
   readonly resources?: LinuxResources | undefined;
   /** A rootless container without a cgroupsPath does without a cgroup that it has no permission to make. */
   readonly rootless?: boolean;
+  /** The systemd unit that the cgroup is of: then it is there and has the container's first process in it. */
+  readonly unit?: Unit;
 }
 
 /**
@@ -38,14 +41,23 @@ export interface CgroupRequest {
  * @throws CgroupError when the kernel refuses, or the cgroup is in use or frozen; nothing that was made is left then
  */
 export function createCgroup(host: CgroupHost, request: CgroupRequest): Cgroup {
-  const resources = request.resources ?? {};
   // Planned before anything is made: most of what cannot be done is known by then.
-  const plan = planResources(resources, host.mode === "v2" ? "v2" : "v1");
+  const plan = planResources(request.resources ?? {}, host.mode === "v2" ? "v2" : "v1");
+  return makeLimited(host.mode, cgroupPaths(host, request.cgroupsPath, request.id), plan, request);
+}
+
+/** Makes what is missing of `dirs`, limited by `plan` and the device rules of `request`. @throws as createCgroup */
+export function makeLimited(
+  mode: CgroupMode,
+  dirs: readonly CgroupDir[],
+  plan: readonly Write[],
+  request: CgroupRequest,
+): Cgroup {
   const made: string[] = [];
   try {
-    const dirs = cgroupPaths(host, request.cgroupsPath, request.id);
     const usable = dirs.filter((dir) => make(dir, plan, made, request));
-    const cgroup = new Cgroup(host.mode, new Map(usable.map(({ hierarchy, path }) => [hierarchy.name, path])));
+    const paths = new Map(usable.map(({ hierarchy, path }) => [hierarchy.name, path]));
+    const cgroup = new Cgroup(mode, paths, request.unit);
     cgroup.write(plan);
     restrictDevices(cgroup, request);
     // Only now, so that what the config says is written first: the parent's processors may be a sibling's exclusively.
@@ -64,7 +76,8 @@ function isCpuset(hierarchy: string): boolean {
 /** Makes the directory in one hierarchy. Returns false when it has to be done without. */
 function make(dir: CgroupDir, plan: readonly Write[], made: string[], request: CgroupRequest): boolean {
   try {
-    makeCgroup(dir, plan, made);
+    const isNew = makeCgroup(dir, plan, made);
+    if (!isNew && request.unit === undefined) refuseUsed(dir.path);
     return true;
   } catch (error) {
     // Limits that this leaves without a cgroup fail when they are applied.
@@ -73,7 +86,8 @@ function make(dir: CgroupDir, plan: readonly Write[], made: string[], request: C
   }
 }
 
-function makeCgroup({ hierarchy, path }: CgroupDir, plan: readonly Write[], made: string[]): void {
+/** Returns false when it was there. */
+function makeCgroup({ hierarchy, path }: CgroupDir, plan: readonly Write[], made: string[]): boolean {
   const parent = dirname(path);
   if (hierarchy.name === "") {
     makeDirectory(parent, hierarchy.mount, made);
@@ -85,7 +99,7 @@ function makeCgroup({ hierarchy, path }: CgroupDir, plan: readonly Write[], made
     fillCpuset(parent, hierarchy.mount);
   }
   if (hierarchy.name === "") settleType(path, plan);
-  if (!isNew) refuseUsed(path);
+  return isNew;
 }
 
 /** Makes a directory and its missing parents, never above the mount point. Returns false when it was there. */
