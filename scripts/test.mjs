@@ -38,6 +38,9 @@ const GUEST_TESTS = [
   ..."bpf cgroups/v2 cgroups/devices-v2".split(" ").map((name) => `test/linux/${name}`),
 ];
 
+/** Those that say something different where systemd has made cgroups of version 1. */
+const GUEST_V1_TESTS = "cgroups limits resources systemd update".split(" ").map((name) => `test/root/${name}.test.ts`);
+
 /** In the name of a test that needs what User Mode Linux has not (cpuset, hugetlb, rdma …): it runs in an emulated PC. */
 const QEMU_MARK = "[qemu]";
 
@@ -69,6 +72,7 @@ function suites() {
     { name: "engine" },
     { name: "root", missing: asRoot ? undefined : "needs root" },
     { name: "vm", missing: guestMissing(), guest: { words: GUEST_TESTS, seconds: 420 } },
+    { name: "vm, cgroup v1", missing: guestMissing(), guest: { cgroup: "v1", words: GUEST_V1_TESTS, seconds: 300 } },
     { name: "vm, QEMU", missing: guestMissing("qemu"), guest: { backend: "qemu", words: markedTests(), seconds: 300 } },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];
@@ -100,7 +104,7 @@ function runSuite({ name, missing, guest }) {
     return;
   }
   const { passed, failed, skipped } = JSON.parse(readFileSync(file, "utf8"));
-  const place = guest === undefined ? "" : "in the guest: ";
+  const place = guest === undefined ? "" : `in the guest (${name}): `;
   // Those without the mark are no part of a run that is for the marked ones.
   const meant = skipped.filter((test) => guest?.backend !== "qemu" || test.name.includes(QEMU_MARK));
   totals.passed += passed;

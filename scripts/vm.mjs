@@ -1,5 +1,5 @@
 // The root suites in a virtual machine, where systemd is the first process and cgroup v2 all there is (test/vm): for
-// `npm run test:vm` and the suite "vm" of `npm test`. The repository is shared with the guest, which runs vitest with the
+// `npm run test:vm` and the suites "vm" of `npm test`. The repository is shared with the guest, which runs vitest with the
 // Node of the dev dependencies; what it writes stays there, but for the summary. All files in one boot.
 
 import { spawnSync } from "node:child_process";
@@ -13,6 +13,9 @@ const QEMU = {
   "qemu-system-x86": "qemu-system-x86_64",
   virtiofsd: "/usr/libexec/virtiofsd|/usr/lib/qemu/virtiofsd", // Debian 12 has it in a package that qemu brings
 };
+
+/** Has systemd mount cgroup v1 (the hybrid of it), which it does by the kernel's command line only. */
+const CGROUP_V1 = "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1";
 
 /** A guest that died of itself, before the command ended. */
 const DIED = 125;
@@ -34,11 +37,12 @@ export function guestMissing(backend = "uml") {
 }
 
 /** Runs vitest's root project in a guest, and returns its status. `summary` is a file in a folder of its own. */
-export function testInGuest({ words, summary, backend = "uml", seconds }) {
+export function testInGuest({ words, summary, backend = "uml", cgroup = "v2", seconds }) {
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
   const env = { TSRUN_TEST_SUMMARY: summary, RUNTIME: process.env.RUNTIME, NO_COLOR: "1", CI: "1" };
   const options = [
     ...["--backend", backend, "--timeout", `${seconds}`, "--mem", "3072", "--chdir", repository],
+    ...(cgroup === "v1" ? ["--append", CGROUP_V1] : []),
     ...["--share", repository, "--share", `${dirname(summary)}::rw`],
     ...Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : ["--env", `${name}=${value}`])),
   ];
