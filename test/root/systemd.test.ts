@@ -3,7 +3,7 @@
 // --systemd-cgroup.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, vi } from "vitest";
 import { cgroupFile, cgroupVersion, readCgroup } from "./harness/cgroup-files.ts";
 import { idle, type Json, sh } from "./harness/config.ts";
@@ -226,6 +226,27 @@ describe("a unit of the name that is there already", () => {
     expect(result.stderr).toContain(`${unitOf(first)}: StartTransientUnit: Unit ${unitOf(first)} was already loaded`);
     expect((await first.state()).status).toBe("running");
     expect(existsSync(cgroupFile(first.id, "pids.max"))).toBe(true);
+  });
+});
+
+describe("a create that was killed", () => {
+  needs(TSRUN)("does not take another's unit with it when it is deleted", async ({ box }) => {
+    const [first, second] = [box.container(idle()), box.container(idle())];
+    await first.runDetached();
+    await second.create();
+    // As it was before the unit was started, with the other's unit in its place.
+    const file = box.path(`state/${second.id}/state.json`);
+    const state = JSON.parse(readFileSync(file, "utf8"));
+    await second.delete("--force");
+    mkdirSync(box.path(`state/${second.id}`));
+    const { cgroups } = JSON.parse(readFileSync(box.path(`state/${first.id}/state.json`), "utf8"));
+    writeFileSync(
+      file,
+      JSON.stringify({ ...state, phase: "creating", pid: 0, pidStart: 0, cgroups, cgroupsMade: false }),
+    );
+    expect(await second.delete("--force")).toMatchObject({ code: 0, stderr: "" });
+    expect(shown(unitOf(first), "ActiveState")).toBe("active");
+    expect((await first.state()).status).toBe("running");
   });
 });
 

@@ -155,6 +155,11 @@ export class Cgroup {
    */
   remove(): void {
     if (this.unit !== undefined) stopUnit(this.unit);
+    this.removeDirectories();
+  }
+
+  /** As remove, but for the unit: systemd ends one that has become empty by itself, and one that has not may be another's. */
+  removeDirectories(): void {
     removeAll([...this.#paths.values()]);
   }
 
