@@ -73,6 +73,11 @@ function suites() {
     { name: "root", missing: asRoot ? undefined : "needs root" },
     { name: "vm", missing: guestMissing(), guest: { words: GUEST_TESTS, seconds: 420 } },
     { name: "vm, cgroup v1", missing: guestMissing(), guest: { cgroup: "v1", words: GUEST_V1_TESTS, seconds: 300 } },
+    {
+      name: "vm, SELinux",
+      missing: guestMissing("uml", true),
+      guest: { selinux: true, words: ["test/root/selinux.test.ts"], seconds: 120 },
+    },
     { name: "vm, QEMU", missing: guestMissing("qemu"), guest: { backend: "qemu", words: markedTests(), seconds: 300 } },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];
