@@ -41,6 +41,9 @@ const GUEST_TESTS = [
 /** Those that say something different where systemd has made cgroups of version 1. */
 const GUEST_V1_TESTS = "cgroup-place cgroups limits resources systemd update".split(" ").map((name) => `test/root/${name}.test.ts`);
 
+/** In the names of the tests of engines that are run in a guest too, whose kernel has what this machine's may not have. */
+const APPARMOR = "AppArmor";
+
 /** In the name of a test that needs what User Mode Linux has not (cpuset, hugetlb, rdma …): it runs in an emulated PC. */
 const QEMU_MARK = "[qemu]";
 
@@ -78,7 +81,16 @@ function suites() {
       missing: guestMissing("uml", true),
       guest: { selinux: true, words: ["test/root/selinux.test.ts"], seconds: 120 },
     },
-    { name: "vm, QEMU", missing: guestMissing("qemu"), guest: { backend: "qemu", words: markedTests(), seconds: 300 } },
+    {
+      name: "vm, QEMU",
+      missing: guestMissing("qemu"),
+      guest: { backend: "qemu", words: markedTests(), only: QEMU_MARK, seconds: 300 },
+    },
+    {
+      name: "vm, engines",
+      missing: guestMissing(),
+      guest: { project: "engines", words: ["--testNamePattern", APPARMOR], only: APPARMOR, seconds: 240 },
+    },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];
 }
@@ -110,8 +122,8 @@ function runSuite({ name, missing, guest }) {
   }
   const { passed, failed, skipped } = JSON.parse(readFileSync(file, "utf8"));
   const place = guest === undefined ? "" : `in the guest (${name}): `;
-  // Those without the mark are no part of a run that is for the marked ones.
-  const meant = skipped.filter((test) => guest?.backend !== "qemu" || test.name.includes(QEMU_MARK));
+  // The others are no part of a run that is for some only.
+  const meant = skipped.filter((test) => guest?.only === undefined || test.name.includes(guest.only));
   totals.passed += passed;
   totals.failed.push(...failed.map((test) => `${place}${test}`));
   totals.skipped.push(...meant.map((test) => ({ name: `${place}${test.name}`, reason: test.reason })));

@@ -42,10 +42,11 @@ export function guestMissing(backend = "uml", selinux = false) {
 }
 
 /**
- * Runs vitest's root project in a guest, and returns its status. `summary` is a file in a folder of its own. With `selinux` that is
+ * Runs a project of vitest's in a guest, and returns its status. `summary` is a file in a folder of its own. With `selinux` that is
  * the guest's security module, in place of AppArmor, and there is a policy for tests to load.
  */
-export function testInGuest({ words, summary, backend = "uml", cgroup = "v2", selinux = false, seconds }) {
+export function testInGuest(suite) {
+  const { words, summary, project = "root", backend = "uml", cgroup = "v2", selinux = false, seconds } = suite;
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
   const policy = selinux ? compilePolicy(dirname(summary)) : undefined;
   const env = {
@@ -62,7 +63,7 @@ export function testInGuest({ words, summary, backend = "uml", cgroup = "v2", se
     ...Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : ["--env", `${name}=${value}`])),
   ];
   const run = () =>
-    spawn(join(repository, "test/vm/run"), [...options, "--", node, vitest, "run", "--project", "root", ...words]);
+    spawn(join(repository, "test/vm/run"), [...options, "--", node, vitest, "run", "--project", project, ...words]);
   const { status } = run();
   if (status !== DIED) return status;
   console.log("The guest died; once more.");
