@@ -39,7 +39,9 @@ const GUEST_TESTS = [
 ];
 
 /** Those that say something different where systemd has made cgroups of version 1. */
-const GUEST_V1_TESTS = "cgroup-place cgroups limits resources systemd update".split(" ").map((name) => `test/root/${name}.test.ts`);
+const GUEST_V1_TESTS = "cgroup-place cgroups limits resources systemd update"
+  .split(" ")
+  .map((name) => `test/root/${name}.test.ts`);
 
 /** In the names of the tests of engines that are run in a guest too, whose kernel has what this machine's may not have. */
 const APPARMOR = "AppArmor";
