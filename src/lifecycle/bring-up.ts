@@ -21,6 +21,7 @@ import { thisHost } from "../linux/host.ts";
 import { mountAt } from "../linux/host-mount.ts";
 import type { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
+import { checkModules, procfsFor } from "../linux/lsm.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
 import { type Answers, Plan } from "../linux/plan.ts";
@@ -103,6 +104,8 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const preserved = preservedDescriptors(request.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
 
+  const procfs = descriptors.ownIfAny(procfsFor(config.process ?? {}));
+
   const seccomp = linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, request.root);
 
   let needsPoststop = false;
@@ -128,6 +131,8 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     name: "tsrun:init",
     namespaces,
     keyring: request.noNewKeyring ? undefined : request.id,
+    confined: config.process,
+    procfs,
     timeOffsets: linux?.timeOffsets,
     cgroup: unit === undefined ? early : Cgroup.NONE,
     entersCgroupLater: true,
@@ -148,6 +153,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
       needsPoststop = true;
     },
     seccomp,
+    procfs,
     leftOpen: expected.leftOpen,
     cgroupTasks: expected.cgroupTasks,
     env: preserved.env,
@@ -199,6 +205,7 @@ const NO_CGROUPS: CgroupHost = { mode: "v1", hierarchies: [] };
 function checkRequest(request: Request, config: Config, rootfs: string): void {
   refuse("--pidfd-socket", request.pidfdSocket);
   refuseUnsupported(config);
+  checkModules(config.process ?? {}, config.linux?.mountLabel, thisHost);
   checkConsole(config.process?.terminal === true, request.detached, request.consoleSocket);
   const status = linkStatusOf(rootfs);
   if (status === undefined) throw new ConfigError("root.path", `${rootfs}: no such file or directory`);
@@ -284,10 +291,14 @@ function firstState(request: Request, config: Config, places: Places): State {
     ...places,
     cgroupsMade: false,
     hasProcess: config.process !== undefined,
-    confined: linux?.seccomp !== undefined || linux?.personality !== undefined,
+    confined: isConfined(config),
     ownKeyring: !request.noNewKeyring,
     lastCalls: [],
   };
+}
+
+function isConfined({ process = { cwd: "", args: [] }, linux }: Config): boolean {
+  return [linux?.seccomp, linux?.personality, process.apparmorProfile, process.selinuxLabel].some(Boolean);
 }
 
 /**
@@ -319,6 +330,7 @@ interface Inside {
   readonly container: Container;
   readonly onHooks: () => void;
   readonly seccomp: SeccompFilter | undefined;
+  readonly procfs: number | undefined;
   readonly leftOpen: readonly number[];
   readonly cgroupTasks: readonly number[];
   readonly env: readonly string[];
@@ -350,6 +362,7 @@ function planInside(undo: DisposableStack, at: Inside) {
     process,
     personality: linux?.personality,
     seccomp: at.seccomp,
+    procfs: at.procfs,
     terminal,
     onTerminal: request.onTerminal,
     takeDescriptor: taker.take,

@@ -7,6 +7,7 @@ import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
+import { checkModules, procfsFor } from "../linux/lsm.ts";
 import { planJoinCgroups } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
 import { runNow, type SeccompFilter } from "../linux/programs.ts";
@@ -30,7 +31,7 @@ import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
-import { refuse, refuseUnsupportedProcess } from "./unsupported.ts";
+import { refuse } from "./unsupported.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Runs a process. The status is its own when tsrun waits for it. */
@@ -42,11 +43,11 @@ export function command(context: Context<"exec">): ExitStatus {
   checkConsole(process.terminal === true, flags.detach, flags.consoleSocket);
   refuse("--pidfd-socket", flags.pidfdSocket);
   const cgroup = cgroupForExec(container, flags.cgroup);
-  refuseUnsupportedProcess(process);
+  checkModules(process, undefined, thisHost);
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
-  const { meet, leftOpen, cgroups, inside, env } = enter(undo, { container, cgroup, process, flags });
+  const { meet, leftOpen, cgroups, inside, procfs, env } = enter(undo, { container, cgroup, process, flags });
   let proxy: TerminalProxy | undefined;
   const onTerminal = (master: number, name: string): void => {
     if (flags.detach) consoleSender(flags.consoleSocket)(master, name);
@@ -60,6 +61,7 @@ export function command(context: Context<"exec">): ExitStatus {
     process,
     config,
     seccomp,
+    procfs,
     env,
     onTerminal,
   });
@@ -106,9 +108,12 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
   const inside = bringsRoot(container.state)
     ? undefined
     : descriptors.open(rootOf(container.state), O_PATH | O_DIRECTORY);
+  const procfs = descriptors.ownIfAny(procfsFor(process));
   const { leftOpen, meet } = beget(undo, {
     name: "tsrun:exec",
     keyring: keyringOf(container.state),
+    confined: process,
+    procfs,
     namespaces: { created: new Set(), joined: [] },
     joinInit: { pidfd, flags: namespaceFlags(container.state) },
     cgroup: enterable(cgroup),
@@ -117,7 +122,7 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
     affinity: process.execCPUAffinity,
     firstPrivateFd: 3 + preserved.fds.length,
   });
-  return { meet, leftOpen: [...leftOpen, pidfd], cgroups, inside, env: preserved.env };
+  return { meet, leftOpen: [...leftOpen, pidfd], cgroups, inside, procfs, env: preserved.env };
 }
 
 interface Preparation {
@@ -131,6 +136,7 @@ interface Preparation {
   readonly process: Process;
   readonly config: Config | undefined;
   readonly seccomp: SeccompFilter | undefined;
+  readonly procfs: number | undefined;
   readonly env: readonly string[];
   readonly onTerminal: (master: number, name: string) => void;
 }
@@ -153,6 +159,7 @@ function prepare(undo: DisposableStack, as: Preparation) {
     process,
     personality: config?.linux?.personality,
     seccomp: as.seccomp,
+    procfs: as.procfs,
     terminal,
     onTerminal: as.onTerminal,
     takeDescriptor: taker.take,

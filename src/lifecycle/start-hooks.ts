@@ -5,6 +5,7 @@ import { O_RDONLY } from "../linux/abi/fcntl.ts";
 import { close, open } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
+import { procfsFor } from "../linux/lsm.ts";
 import type { Become } from "../linux/programs.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { loadConfig } from "../spec/load.ts";
@@ -29,12 +30,15 @@ export function startHooks(container: Container, root: string): void {
   const pidfd = undo.adopt(pidfdOpen(state.pid), close);
   const cgroup = undo.use(cgroupOf(container).open());
   const namespace = cgroupNamespaceOf(state);
+  const procfs = procfsFor(config.process ?? {});
+  if (procfs !== undefined) undo.adopt(procfs, close);
   runHooksInside("startContainer", state.hooks.startContainer, hookState(state, "created", pidInside(state.pid)), {
     pidfd,
     flags: namespaceFlags(state),
     ...(namespace !== undefined && { cgroups: undo.adopt(open(namespace, O_RDONLY), close) }),
     cgroup,
     env: config.process?.env ?? [],
+    procfs,
     keyring: keyringOf(state),
     ...(!bringsRoot(state) && { root: undo.adopt(open(rootOf(state), O_RDONLY), close) }),
     ...(become !== undefined && { become }),
@@ -44,7 +48,7 @@ export function startHooks(container: Container, root: string): void {
 /** What the container's program is, its hooks are. */
 function becomeOf({ process, linux }: Config, inUserNamespace: boolean, root: string) {
   if (process === undefined) return undefined;
-  const become: Omit<Become, "terminal" | "nullStdio"> = {
+  const become: Omit<Become, "terminal" | "nullStdio" | "procfs"> = {
     process,
     defaultUmask: undefined,
     lastCapability: thisHost.lastCapability(),

@@ -2,11 +2,13 @@
 // answer for hosts that they are not on.
 
 import { makedev } from "./abi/stat.ts";
-import { exists, fileSystemType, statusOf } from "./file-status.ts";
+import { exists, fileSystemType, PROC_SUPER_MAGIC, statusOf } from "./file-status.ts";
 import { linkTarget, readText } from "./files.ts";
 
 /** <linux/magic.h> */
-const PROC_SUPER_MAGIC = 0x9fa0;
+const SELINUX_MAGIC = 0xf97c_ff8c;
+/** Where there is one, its first byte says. */
+const APPARMOR_ENABLED = "/sys/module/apparmor/parameters/enabled";
 
 /** Questions to the host. */
 export interface Host {
@@ -19,6 +21,9 @@ export interface Host {
   linkAt(path: string): string | undefined;
   /** Whether a path lies on a procfs. */
   isProcfs(path: string): boolean;
+  /** Whether the kernel runs these security modules. */
+  hasAppArmor(): boolean;
+  hasSELinux(): boolean;
   /** The number of the last capability that the kernel has. */
   lastCapability(): number;
   /** Mount points of whole procfs and sysfs file systems outside `rootfs`, deepest first. */
@@ -38,6 +43,9 @@ export const thisHost: Host = {
   },
   linkAt: linkTarget,
   isProcfs: (path) => fileSystemType(path) === PROC_SUPER_MAGIC,
+  hasAppArmor: () => exists(APPARMOR_ENABLED) && readText(APPARMOR_ENABLED).startsWith("Y"),
+  // Also where it is compiled in but off, there is no such mount.
+  hasSELinux: () => fileSystemType("/sys/fs/selinux") === SELINUX_MAGIC,
   lastCapability: () => Number(readText("/proc/sys/kernel/cap_last_cap")),
   fullProcAndSysMounts(rootfs) {
     return parseProcAndSysMounts(readText("/proc/self/mountinfo"), rootfs);

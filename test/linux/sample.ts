@@ -19,6 +19,8 @@ export function host(changes: Partial<Host> = {}): Host {
     isNullDevice: () => true,
     linkAt: () => undefined,
     isProcfs: (path) => path.startsWith("/proc"),
+    hasAppArmor: () => true,
+    hasSELinux: () => true,
     lastCapability: () => LAST_CAPABILITY,
     fullProcAndSysMounts: () => ["/sys", "/proc"],
     ...changes,
