@@ -5,6 +5,8 @@ import { expect } from "vitest";
 import { needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import {
+  cgroupDriver,
+  cgroupParent,
   client,
   imageTar,
   removeIfNew,
@@ -40,6 +42,7 @@ async function containerd(box: Sandbox) {
   const call = client(box, "ctr", ["--address", socket, "--namespace", box.word]);
   await untilAnswers(box, "containerd", () => call("version"));
   expect(await call("image", "import", "--snapshotter", "native", imageTar(box, IMAGE))).toMatchObject({ code: 0 });
+  const bySystemd = ["--runc-systemd-cgroup", "--cgroup", `${cgroupParent(box)}:ctr:${box.word}`];
   const run = (...args: string[]) =>
     call(
       "run",
@@ -49,6 +52,7 @@ async function containerd(box: Sandbox) {
       box.path("fifo"),
       "--runc-binary",
       runtimeProgram(box),
+      ...(cgroupDriver === "systemd" ? bySystemd : []),
       ...args,
     );
   return { call, run };

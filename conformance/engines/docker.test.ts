@@ -6,6 +6,8 @@ import { expect } from "vitest";
 import { kernelFile, needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import {
+  cgroupDriver,
+  cgroupParent,
   client,
   limitOf,
   removeIfNew,
@@ -32,7 +34,7 @@ async function docker(box: Sandbox) {
       "--storage-driver",
       "vfs",
       "--cgroup-parent",
-      `/${box.word}`,
+      cgroupParent(box),
     ],
     ...[
       "--iptables=false",
@@ -40,7 +42,7 @@ async function docker(box: Sandbox) {
       "--ip-forward=false",
       "--bridge=none",
       "--exec-opt",
-      "native.cgroupdriver=cgroupfs",
+      `native.cgroupdriver=${cgroupDriver}`,
     ],
     ...["--add-runtime", `tested=${runtimeProgram(box)}`, "--default-runtime", "tested"],
   ]);

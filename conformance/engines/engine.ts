@@ -1,7 +1,7 @@
 // What the tests of engines share: a folder of their own for everything that an engine keeps, a busybox image in the forms
 // that engines import, daemons that are stopped by their process id, and the runtime as a path that an engine can call.
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, existsSync, openSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { cgroupsOf, processesOf } from "../../test/root/harness/leftovers.ts";
 import { makeRootfs } from "../../test/root/harness/rootfs.ts";
-import { commandWords, type Result } from "../../test/root/harness/runtime.ts";
+import { commandWords, type Result, SYSTEMD_SOCKET } from "../../test/root/harness/runtime.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 
 /** The runtime as one absolute path: engines call a program and nothing more. */
@@ -24,6 +24,17 @@ export function runtimeProgram(box: Sandbox): string {
   writeFileSync(path, `#!/bin/sh\nPATH="$PATH:/usr/sbin:/usr/bin:/sbin:/bin"\nexport PATH\nexec ${quoted} "$@"\n`);
   chmodSync(path, 0o755);
   return path;
+}
+
+/** Where systemd runs, engines have it make the cgroups, as they do when nothing is said. */
+export const cgroupDriver = existsSync(SYSTEMD_SOCKET) ? "systemd" : "cgroupfs";
+
+/** The parent of all cgroups that an engine makes for the sandbox: removed at the end. */
+export function cgroupParent(box: Sandbox): string {
+  if (cgroupDriver === "cgroupfs") return `/${box.word}`;
+  const slice = `${box.word.replaceAll("-", "_")}.slice`;
+  box.defer(() => void spawnSync("systemctl", ["stop", slice], { stdio: "ignore" }));
+  return slice;
 }
 
 /** What the kernel has for a limit of a process's cgroup, by the file's name in version 1 and 2. */

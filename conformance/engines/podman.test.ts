@@ -3,7 +3,16 @@
 import { expect } from "vitest";
 import { kernelFile, needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
-import { client, limitOf, removeIfNew, removeParentCgroups, rootfsTar, runtimeProgram } from "./engine.ts";
+import {
+  cgroupDriver,
+  cgroupParent,
+  client,
+  limitOf,
+  removeIfNew,
+  removeParentCgroups,
+  rootfsTar,
+  runtimeProgram,
+} from "./engine.ts";
 
 const LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
 
@@ -12,7 +21,7 @@ function podman(box: Sandbox) {
   removeParentCgroups(box);
   return client(box, "podman", [
     ...["--root", box.path("storage"), "--runroot", box.path("run"), "--tmpdir", box.path("tmp")],
-    ...["--storage-driver", "vfs", "--events-backend", "none", "--cgroup-manager", "cgroupfs"],
+    ...["--storage-driver", "vfs", "--events-backend", "none", "--cgroup-manager", cgroupDriver],
     ...["--runtime", runtimeProgram(box)],
   ]);
 }
@@ -21,7 +30,7 @@ const needsPodman = needs(program("podman"), program("conmon"));
 
 needsPodman("podman runs a container to its end and takes its status and output", async ({ box }) => {
   const call = podman(box);
-  const run = ["run", "--rm", "--network=none", `--cgroup-parent=/${box.word}`, ...LIMITS];
+  const run = ["run", "--rm", "--network=none", `--cgroup-parent=${cgroupParent(box)}`, ...LIMITS];
   expect(await call("import", rootfsTar(box), "busybox")).toMatchObject({ code: 0 });
   expect(await call(...run, "busybox", "sh", "-c", "echo out; echo err >&2; exit 5")).toMatchObject({
     code: 5,
@@ -43,7 +52,7 @@ needsPodman("podman execs into a container, stops and removes it", async ({ box 
     "--name",
     "c",
     "--network=none",
-    `--cgroup-parent=/${box.word}`,
+    `--cgroup-parent=${cgroupParent(box)}`,
     ...LIMITS,
     "busybox",
     "sh",
@@ -66,7 +75,7 @@ needsPodman("podman execs into a container, stops and removes it", async ({ box 
 needsPodman("podman pauses a container, changes its limits and removes it while it is paused", async ({ box }) => {
   const call = podman(box);
   await call("import", rootfsTar(box), "busybox");
-  const where = ["--network=none", `--cgroup-parent=/${box.word}`, ...LIMITS];
+  const where = ["--network=none", `--cgroup-parent=${cgroupParent(box)}`, ...LIMITS];
   await call("run", "-d", "--name", "c", ...where, "busybox", "sh", "-c", "while :; do sleep 0.05; done");
   expect(await call("update", "--memory", "96m", "--cpu-shares", "300", "c")).toMatchObject({ code: 0 });
   const pid = Number((await call("inspect", "--format", "{{.State.Pid}}", "c")).stdout);
@@ -87,7 +96,7 @@ needs(
   const call = podman(box);
   await call("import", rootfsTar(box), "busybox");
   const who = ["cat", "/proc/self/attr/current"];
-  const run = ["run", "--network=none", `--cgroup-parent=/${box.word}`, ...LIMITS];
+  const run = ["run", "--network=none", `--cgroup-parent=${cgroupParent(box)}`, ...LIMITS];
   expect((await call(...run, "--rm", "busybox", ...who)).stdout).toMatch(/^containers-default-\S+ \(enforce\)\n$/);
   expect((await call(...run, "--rm", "--privileged", "busybox", ...who)).stdout).toBe("unconfined\n");
   await call(...run, "--detach", "--name", "c", "busybox", "sleep", "60");
