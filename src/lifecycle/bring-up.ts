@@ -40,6 +40,7 @@ import { Descriptors } from "./descriptors.ts";
 import { unmountRoot } from "./destroy.ts";
 import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
+import { IdmappedMounts } from "./idmapped-mounts.ts";
 import type { Log } from "./log.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { outOfMemory } from "./oom-death.ts";
@@ -122,6 +123,8 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   // A unit of systemd's is made around a process that is there; without systemd the cgroup is there first.
   const { unit } = cgroups;
   const early = unit === undefined ? undo.adopt(makeCgroup(host, request, config), unmake) : Cgroup.fromRecord(cgroups);
+  const idmapped = undo.use(new IdmappedMounts(config, bundle, namespaces));
+  for (const fd of idmapped.descriptors.values()) descriptors.lend(fd);
   const fifos = request.waitsForStart ? makeFifos(container, descriptors) : { gate: -1, failure: -1 };
 
   const expected = beget(undo, {
@@ -150,6 +153,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     seccomp,
     leftOpen: expected.leftOpen,
     cgroupTasks: expected.cgroupTasks,
+    idmapped: idmapped.descriptors,
     env: preserved.env,
   });
   const { child: init, kernel } = expected.meet();
@@ -159,6 +163,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (request.debug) request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(cgroups.paths)}`);
   if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
   else if (linux !== undefined && hasNamespace(namespaces, "user")) checkIdMaps(init.pid, linux);
+  idmapped.map(init.pid);
   if (config.process !== undefined) setFromOutside(init.pid, config.process);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
@@ -321,6 +326,7 @@ interface Inside {
   readonly seccomp: SeccompFilter | undefined;
   readonly leftOpen: readonly number[];
   readonly cgroupTasks: readonly number[];
+  readonly idmapped: ReadonlyMap<number, number>;
   readonly env: readonly string[];
 }
 
@@ -341,6 +347,7 @@ function planInside(undo: DisposableStack, at: Inside) {
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
     cgroupTasks: at.cgroupTasks,
+    idmapped: at.idmapped,
     ...createHooks(config, at.container, at.onHooks),
   });
   for (const check of to.checks) plan.pause("check", check);

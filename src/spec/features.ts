@@ -28,7 +28,7 @@ const CLAIMS: Readonly<LinuxFeatures> = {
   apparmor: { enabled: false },
   selinux: { enabled: false },
   intelRdt: { enabled: false, schemata: false, enableMonitoring: false },
-  mountExtensions: { idmap: { enabled: false } },
+  mountExtensions: { idmap: { enabled: true } },
   netDevices: { enabled: false },
 };
 
