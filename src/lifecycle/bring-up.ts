@@ -42,6 +42,7 @@ import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
 import { IdmappedMounts } from "./idmapped-mounts.ts";
 import type { Log } from "./log.ts";
+import { checkNetDevices, NetDevices } from "./net-devices.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { outOfMemory } from "./oom-death.ts";
 import { setOomScore } from "./oom-score.ts";
@@ -81,6 +82,8 @@ export interface Newborn {
   /** init, which waits for its last plan. */
   readonly init: Agent;
   readonly kernel: AgentKernel;
+  /** Go back to the host with what is undone, unless they are kept. */
+  readonly netDevices: NetDevices;
   /** Undefined where the config has no process. */
   readonly program: Program | undefined;
   readonly fifos: StartFifos;
@@ -101,6 +104,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const descriptors = undo.use(new Descriptors());
   const namespaces = openNamespaces(config.linux, descriptors);
   checkMountNamespace(config, namespaces);
+  checkNetDevices(linux?.netDevices, namespaces);
   const preserved = preservedDescriptors(request.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
 
@@ -164,6 +168,8 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
   else if (linux !== undefined && hasNamespace(namespaces, "user")) checkIdMaps(init.pid, linux);
   idmapped.map(init.pid);
+  const netDevices = undo.use(new NetDevices());
+  netDevices.move(linux?.netDevices, init.pid);
   if (config.process !== undefined) setFromOutside(init.pid, config.process);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
@@ -172,7 +178,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const answers = runLimited(kernel, plan, cgroup, linux?.resources?.memory?.limit);
   needsPoststop = true;
-  return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
+  return { container, init, kernel, netDevices, program: programOf?.(answers, kernel), fifos };
 }
 
 /** In the words that callers of runc's look for. */

@@ -10,7 +10,6 @@ export function refuseUnsupported({ linux, process }: Config): void {
   refuse("linux.mountLabel", linux?.mountLabel);
   refuse("linux.memoryPolicy", linux?.memoryPolicy);
   refuse("linux.intelRdt", linux?.intelRdt);
-  refuse("linux.netDevices", Object.keys(linux?.netDevices ?? {})[0]);
 }
 
 /** The same for a process alone. */

@@ -29,7 +29,7 @@ const CLAIMS: Readonly<LinuxFeatures> = {
   selinux: { enabled: false },
   intelRdt: { enabled: false, schemata: false, enableMonitoring: false },
   mountExtensions: { idmap: { enabled: true } },
-  netDevices: { enabled: false },
+  netDevices: { enabled: true },
 };
 
 /** Annotations of a config that make the runtime do more than the fields do: whole keys, or prefixes with their dot. */

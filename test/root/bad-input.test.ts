@@ -19,7 +19,6 @@ describe("what tsrun cannot do yet", () => {
     ["process.selinuxLabel", { process: { selinuxLabel: "a:b:c:s0" } }],
     ["linux.mountLabel", { linux: { mountLabel: "a:b:c:s0" } }],
     ["linux.memoryPolicy", { linux: { memoryPolicy: { mode: "MPOL_BIND", nodes: "0" } } }],
-    ["linux.netDevices", { linux: { netDevices: { eth9: {} } } }],
     ["linux.intelRdt", { linux: { intelRdt: { closID: "sample" } } }],
   ];
   for (const [field, fields] of asked) {
