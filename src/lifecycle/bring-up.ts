@@ -47,13 +47,14 @@ import { prepareNotify, withNotify } from "./notify-create.ts";
 import { outOfMemory } from "./oom-death.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
+import { sendPidfd } from "./pidfd-socket.ts";
 import { processStat } from "./process-identity.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
-import { refuse, refuseUnsupported } from "./unsupported.ts";
+import { refuseUnsupported } from "./unsupported.ts";
 
 /** What the command line says about a container to be made. */
 export interface Request extends Globals {
@@ -178,7 +179,9 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const answers = runLimited(kernel, plan, cgroup, linux?.resources?.memory?.limit);
   needsPoststop = true;
-  return { container, init, kernel, netDevices, program: programOf?.(answers, kernel), fifos };
+  const program = programOf?.(answers, kernel);
+  sendPidfd(request.pidfdSocket, init.pid);
+  return { container, init, kernel, netDevices, program, fifos };
 }
 
 /** In the words that callers of runc's look for. */
@@ -208,7 +211,6 @@ function managed(): boolean {
 const NO_CGROUPS: CgroupHost = { mode: "v1", hierarchies: [] };
 
 function checkRequest(request: Request, config: Config, rootfs: string): void {
-  refuse("--pidfd-socket", request.pidfdSocket);
   refuseUnsupported(config);
   checkConsole(config.process?.terminal === true, request.detached, request.consoleSocket);
   const status = linkStatusOf(rootfs);

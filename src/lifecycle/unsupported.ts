@@ -18,7 +18,7 @@ export function refuseUnsupportedProcess({ apparmorProfile, selinuxLabel }: Proc
   refuse("process.selinuxLabel", selinuxLabel);
 }
 
-/** Refuses a value, or a flag, that is given. */
-export function refuse(field: string, value: unknown): void {
+/** Refuses a value that is given. */
+function refuse(field: string, value: unknown): void {
   if (value !== undefined && value !== "") throw new ConfigError(field, "is not supported yet");
 }
