@@ -102,12 +102,15 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const { linux } = config;
   const rootfs = resolveFrom(bundle, config.root.path);
   checkRequest(request, config, rootfs);
+  // Before anything is opened here, which would be taken for what the caller has handed on.
+  const preserved = preservedDescriptors(request.preserveFds);
   const descriptors = undo.use(new Descriptors());
   const namespaces = openNamespaces(config.linux, descriptors);
   checkMountNamespace(config, namespaces);
   checkNetDevices(linux?.netDevices, namespaces);
-  const preserved = preservedDescriptors(request.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
+  const idmapped = undo.use(new IdmappedMounts(config, bundle, namespaces));
+  for (const fd of idmapped.descriptors.values()) descriptors.lend(fd);
 
   const seccomp = linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, request.root);
 
@@ -128,8 +131,6 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   // A unit of systemd's is made around a process that is there; without systemd the cgroup is there first.
   const { unit } = cgroups;
   const early = unit === undefined ? undo.adopt(makeCgroup(host, request, config), unmake) : Cgroup.fromRecord(cgroups);
-  const idmapped = undo.use(new IdmappedMounts(config, bundle, namespaces));
-  for (const fd of idmapped.descriptors.values()) descriptors.lend(fd);
   const fifos = request.waitsForStart ? makeFifos(container, descriptors) : { gate: -1, failure: -1 };
 
   const expected = beget(undo, {

@@ -58,6 +58,7 @@ export class IdmappedMounts implements Disposable {
       const field = `mounts[${i}] (${mount.destination})`;
       const idmap = idmapOf(mount, field);
       if (idmap === undefined) continue;
+      if (process.geteuid?.() !== 0) throw new ConfigError(field, "only root can id-map the host's mounts");
       const source = resolveFrom(bundle, mount.source ?? "");
       const recursive = idmap.options.bind === "rbind" ? AT_RECURSIVE : 0;
       const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive;

@@ -224,6 +224,14 @@ describe("refused, with nothing left,", () => {
     });
   }
 
+  needs(tsrunOnly)("is any for a user who is not root", async ({ box }) => {
+    const container = box.container(bind(source(box), ["bind", "idmap"], both));
+    box.makeReachable();
+    const under = ["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups"];
+    const result = await container.create([], { under });
+    expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining("(/home): only root can id-map") });
+  });
+
   needs(tsrunOnly)("is a file system that cannot be mapped, by name", async ({ box }) => {
     const lower = source(box);
     const from = box.makeDirectory("overlay");
