@@ -39,7 +39,9 @@ const GUEST_TESTS = [
 ];
 
 /** Those that say something different where systemd has made cgroups of version 1. */
-const GUEST_V1_TESTS = "cgroup-place cgroups limits resources systemd update".split(" ").map((name) => `test/root/${name}.test.ts`);
+const GUEST_V1_TESTS = "cgroup-place cgroups limits resources systemd update"
+  .split(" ")
+  .map((name) => `test/root/${name}.test.ts`);
 
 /** In the name of a test that needs what User Mode Linux has not (cpuset, hugetlb, rdma …): it runs in an emulated PC. */
 const QEMU_MARK = "[qemu]";
