@@ -1,5 +1,7 @@
 // Podman on the runtime: import an image, run, exec, stop, remove. Everything that it keeps lies in the sandbox.
 
+import { chownSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "vitest";
 import { kernelFile, needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
@@ -102,4 +104,24 @@ needs(
   await call(...run, "--detach", "--name", "c", "busybox", "sleep", "60");
   expect((await call("exec", "c", ...who)).stdout).toMatch(/^containers-default-\S+ \(enforce\)\n$/);
   expect((await call("rm", "--force", "--time=0", "c")).code).toBe(0);
+});
+
+needsPodman("podman has a volume id-mapped, by the container's maps and by some of its own", async ({ box }) => {
+  const call = podman(box);
+  expect(await call("import", rootfsTar(box), "busybox")).toMatchObject({ code: 0 });
+  const source = box.makeDirectory("volume");
+  writeFileSync(join(source, "file"), "");
+  chownSync(join(source, "file"), 1000, 2000);
+  box.makeReachable();
+  const owner = async (option: string, ...flags: string[]): Promise<string> => {
+    const run = ["run", "--rm", "--network=none", `--cgroup-parent=${cgroupParent(box)}`, ...LIMITS, ...flags];
+    const result = await call(...run, "-v", `${source}:/v:${option}`, "busybox", "stat", "-c", "%u:%g", "/v/file");
+    expect(result).toMatchObject({ code: 0, stderr: "" });
+    return result.stdout;
+  };
+  expect(await owner("idmap=uids=1000-5-1;gids=2000-6-1")).toBe("5:6\n");
+  const maps = ["--uidmap=0:100000:65536", "--gidmap=0:100000:65536"];
+  expect(await owner("ro", ...maps)).toBe("65534:65534\n");
+  expect(await owner("idmap", ...maps)).toBe("1000:2000\n");
+  expect(await owner("idmap=uids=@1000-7-1;gids=@2000-8-1", ...maps)).toBe("7:8\n");
 });

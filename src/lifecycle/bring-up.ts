@@ -41,18 +41,21 @@ import { Descriptors } from "./descriptors.ts";
 import { unmountRoot } from "./destroy.ts";
 import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
+import { IdmappedMounts } from "./idmapped-mounts.ts";
 import type { Log } from "./log.ts";
+import { checkNetDevices, NetDevices } from "./net-devices.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { outOfMemory } from "./oom-death.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
+import { sendPidfd } from "./pidfd-socket.ts";
 import { processStat } from "./process-identity.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
-import { refuse, refuseUnsupported } from "./unsupported.ts";
+import { refuseUnsupported } from "./unsupported.ts";
 
 /** What the command line says about a container to be made. */
 export interface Request extends Globals {
@@ -81,6 +84,8 @@ export interface Newborn {
   /** init, which waits for its last plan. */
   readonly init: Agent;
   readonly kernel: AgentKernel;
+  /** Go back to the host with what is undone, unless they are kept. */
+  readonly netDevices: NetDevices;
   /** Undefined where the config has no process. */
   readonly program: Program | undefined;
   readonly fifos: StartFifos;
@@ -98,11 +103,15 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const { linux } = config;
   const rootfs = resolveFrom(bundle, config.root.path);
   checkRequest(request, config, rootfs);
+  // Before anything is opened here, which would be taken for what the caller has handed on.
+  const preserved = preservedDescriptors(request.preserveFds);
   const descriptors = undo.use(new Descriptors());
   const namespaces = openNamespaces(config.linux, descriptors);
   checkMountNamespace(config, namespaces);
-  const preserved = preservedDescriptors(request.preserveFds);
+  checkNetDevices(linux?.netDevices, namespaces);
   for (const fd of preserved.fds) descriptors.lend(fd);
+  const idmapped = undo.use(new IdmappedMounts(config, bundle, namespaces));
+  for (const fd of idmapped.descriptors.values()) descriptors.lend(fd);
 
   const procfs = descriptors.ownIfAny(procfsFor(config.process ?? {}));
 
@@ -156,6 +165,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     procfs,
     leftOpen: expected.leftOpen,
     cgroupTasks: expected.cgroupTasks,
+    idmapped: idmapped.descriptors,
     env: preserved.env,
   });
   const { child: init, kernel } = expected.meet();
@@ -165,6 +175,9 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (request.debug) request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(cgroups.paths)}`);
   if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
   else if (linux !== undefined && hasNamespace(namespaces, "user")) checkIdMaps(init.pid, linux);
+  idmapped.map(init.pid);
+  const netDevices = undo.use(new NetDevices());
+  netDevices.move(linux?.netDevices, init.pid);
   if (config.process !== undefined) setFromOutside(init.pid, config.process);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
@@ -173,7 +186,9 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const answers = runLimited(kernel, plan, cgroup, linux?.resources?.memory?.limit);
   needsPoststop = true;
-  return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
+  const program = programOf?.(answers, kernel);
+  sendPidfd(request.pidfdSocket, init.pid);
+  return { container, init, kernel, netDevices, program, fifos };
 }
 
 /** In the words that callers of runc's look for. */
@@ -203,7 +218,6 @@ function managed(): boolean {
 const NO_CGROUPS: CgroupHost = { mode: "v1", hierarchies: [] };
 
 function checkRequest(request: Request, config: Config, rootfs: string): void {
-  refuse("--pidfd-socket", request.pidfdSocket);
   refuseUnsupported(config);
   checkModules(config.process ?? {}, config.linux?.mountLabel, thisHost);
   checkConsole(config.process?.terminal === true, request.detached, request.consoleSocket);
@@ -333,6 +347,7 @@ interface Inside {
   readonly procfs: number | undefined;
   readonly leftOpen: readonly number[];
   readonly cgroupTasks: readonly number[];
+  readonly idmapped: ReadonlyMap<number, number>;
   readonly env: readonly string[];
 }
 
@@ -353,6 +368,7 @@ function planInside(undo: DisposableStack, at: Inside) {
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
     cgroupTasks: at.cgroupTasks,
+    idmapped: at.idmapped,
     ...createHooks(config, at.container, at.onHooks),
   });
   for (const check of to.checks) plan.pause("check", check);

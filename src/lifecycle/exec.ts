@@ -27,11 +27,11 @@ import { catchSignals, waitInForeground } from "./foreground.ts";
 import { bringsRoot, cgroupNamespaceOf, keyringOf, namespaceFlags, rootOf } from "./join.ts";
 import { setOomScore } from "./oom-score.ts";
 import { writePidFile } from "./pid-file.ts";
+import { sendPidfd } from "./pidfd-socket.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
-import { refuse } from "./unsupported.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Runs a process. The status is its own when tsrun waits for it. */
@@ -41,7 +41,6 @@ export function command(context: Context<"exec">): ExitStatus {
   checkStatus(container, flags.ignorePaused);
   const { process, config } = execProcess(container, flags, args.slice(1));
   checkConsole(process.terminal === true, flags.detach, flags.consoleSocket);
-  refuse("--pidfd-socket", flags.pidfdSocket);
   const cgroup = cgroupForExec(container, flags.cgroup);
   checkModules(process, undefined, thisHost);
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
@@ -73,6 +72,7 @@ export function command(context: Context<"exec">): ExitStatus {
   setLimits(child.pid, process.rlimits);
   giveStreams(process, container.state.namespaces, child.pid);
   const program = programOf(kernel.run(plan), kernel);
+  sendPidfd(flags.pidfdSocket, child.pid);
   const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, child.pid);

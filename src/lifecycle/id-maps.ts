@@ -19,12 +19,13 @@ export function checkIdMaps(pid: number, { uidMappings, gidMappings }: Linux): v
     ["linux.gidMappings", gidMappings, "gid_map"],
   ] as const) {
     if (given === undefined || given.length === 0) continue;
-    if (inOrder(given) !== inOrder(idMap(pid, file)))
+    if (mapText(given) !== mapText(idMap(pid, file)))
       throw new ConfigError(field, "the user namespace that is joined has another map");
   }
 }
 
-function inOrder(map: readonly IdMapping[]): string {
+/** A map as a text that is the same for the same map, however it is ordered. */
+export function mapText(map: readonly IdMapping[]): string {
   return map
     .map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}`)
     .toSorted()
@@ -49,7 +50,7 @@ export function hostUid(uid: number, namespaces: readonly Namespace[], pid: numb
 }
 
 /** The kernel's word: a namespace that was joined has its maps from somebody else. proc_pid_uid_map(5). */
-function idMap(pid: number, file: "uid_map" | "gid_map"): IdMapping[] {
+export function idMap(pid: number, file: "uid_map" | "gid_map"): IdMapping[] {
   const lines = readText(`/proc/${pid}/${file}`).trim().split("\n");
   return lines.map((line) => {
     const [containerID = 0, hostID = 0, size = 0] = line.trim().split(/ +/).map(Number);

@@ -30,7 +30,7 @@ export function command(context: Context<"run">): ExitStatus {
     if (!flags.detach) signals = catchSignals();
   };
   const made = { id: args[0], onTerminal, detached: flags.detach, beforehand, waitsForStart: false };
-  const { container, init, kernel, program } = bringUp({ ...context, ...flags, ...made }, undo);
+  const { container, init, kernel, netDevices, program } = bringUp({ ...context, ...flags, ...made }, undo);
   // The program, which has no handlers yet and is immune to what it does not handle, would not hear of it.
   const ending = signals && endingSignal(signals);
   if (ending !== undefined) return 128 + ending;
@@ -43,6 +43,7 @@ export function command(context: Context<"run">): ExitStatus {
   if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));
   afterStart(container);
   undo.move();
+  netDevices.keep();
   init.release();
   init[Symbol.dispose]();
   container.unlock();

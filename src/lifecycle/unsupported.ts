@@ -8,10 +8,9 @@ import type { Config } from "../spec/config.gen.ts";
 export function refuseUnsupported({ linux }: Config): void {
   refuse("linux.memoryPolicy", linux?.memoryPolicy);
   refuse("linux.intelRdt", linux?.intelRdt);
-  refuse("linux.netDevices", Object.keys(linux?.netDevices ?? {})[0]);
 }
 
-/** Refuses a value, or a flag, that is given. */
-export function refuse(field: string, value: unknown): void {
+/** Refuses a value that is given. */
+function refuse(field: string, value: unknown): void {
   if (value !== undefined && value !== "") throw new ConfigError(field, "is not supported yet");
 }

@@ -4,7 +4,7 @@ import { AT_RECURSIVE, O_PATH } from "./abi/fcntl.ts";
 import { MOUNT_ATTR_RDONLY } from "./abi/mount.ts";
 import { close, mountSetattr, moveMount } from "./calls.ts";
 import type { MountOptions } from "./mount-options.ts";
-import type { Result } from "./plan.ts";
+import type { Late } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
 /** What is out of the ordinary about a mount that is attached. */
@@ -22,7 +22,7 @@ export interface Attachment {
 /** Sets attributes and propagation of a mount that is attached nowhere yet, and attaches it. */
 export function attach(
   to: RootBuilder,
-  mount: Result,
+  mount: Late,
   destination: string,
   options: MountOptions,
   { resolve = 0, later = laterReadonly(destination, options), kept = false, directory = 0 }: Attachment = {},

@@ -4,6 +4,7 @@
 import { makedev } from "./abi/stat.ts";
 import { exists, fileSystemType, PROC_SUPER_MAGIC, statusOf } from "./file-status.ts";
 import { linkTarget, readText } from "./files.ts";
+import { parseMountinfo } from "./mountinfo.ts";
 
 /** <linux/magic.h> */
 const SELINUX_MAGIC = 0xf97c_ff8c;
@@ -52,18 +53,11 @@ export const thisHost: Host = {
   },
 };
 
-/** Mount points of procfs and sysfs in the text of a mountinfo file (proc_pid_mountinfo(5)), outside `rootfs`. */
+/** Mount points of procfs and sysfs in the text of a mountinfo file, outside `rootfs`. */
 export function parseProcAndSysMounts(mountinfo: string, rootfs: string): string[] {
-  const found: string[] = [];
-  for (const line of mountinfo.split("\n")) {
-    const fields = line.split(" ");
-    const root = fields[3];
-    const place = fields[4]?.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-    const type = fields[fields.indexOf("-") + 1];
-    if (place === undefined || root !== "/" || (type !== "proc" && type !== "sysfs")) continue;
-    if (place !== rootfs && !place.startsWith(`${rootfs}/`)) found.push(place);
-  }
-  return found.reverse();
+  return parseMountinfo(mountinfo)
+    .filter(({ root, type }) => root === "/" && (type === "proc" || type === "sysfs"))
+    .map(({ place }) => place)
+    .filter((place) => place !== rootfs && !place.startsWith(`${rootfs}/`))
+    .reverse();
 }

@@ -45,6 +45,8 @@ export interface MountOptions {
   /** Everything else, for the file system, in order. */
   readonly data: readonly string[];
   readonly idmap: "no" | "idmap" | "ridmap";
+  /** The maps that the option itself brings, in crun's words: idmap.ts. */
+  readonly idMaps: string | undefined;
 }
 
 type Change = "set" | "clear";
@@ -120,6 +122,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     superblock: [] as string[],
     data: [] as string[],
     idmap: "no" as MountOptions["idmap"],
+    idMaps: undefined as MountOptions["idMaps"],
   };
   // An empty one is what callers make of an empty list; the peers pass over it.
   for (const option of options.filter((word) => word !== "")) {
@@ -127,6 +130,8 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     else if (option === "remount") parsed.remount = true;
     else if (option === "tmpcopyup") parsed.copyUp = true;
     else if (option === "idmap" || option === "ridmap") parsed.idmap = option;
+    else if (option.startsWith("idmap=")) [parsed.idmap, parsed.idMaps] = ["idmap", option.slice(6)];
+    else if (option.startsWith("ridmap=")) [parsed.idmap, parsed.idMaps] = ["ridmap", option.slice(7)];
     else if (applyAttribute(parsed.attributes, option)) continue;
     else if (option.startsWith("r") && applyAttribute(parsed.recursive, option.slice(1))) continue;
     else if (Object.hasOwn(PROPAGATION, option)) parsed.propagation.push(propagationOf(option));

@@ -48,6 +48,7 @@ import {
 import { planCgroupMount } from "./cgroup-mount.ts";
 import { planCopyUp } from "./copy-up.ts";
 import { ConfigError } from "./errors.ts";
+import { idmapOf } from "./idmap.ts";
 import { labelAttribute, planLabelAttribute, quoteLabel, unquoteLabel, withLabel } from "./mount-label.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { namesIn, resolveFrom } from "./paths.ts";
@@ -62,8 +63,9 @@ export function planMount(to: RootBuilder, mount: Mount, index: number): void {
   const options = parseMountOptions(mount.options ?? []);
   const destination = `/${namesIn(mount.destination).join("/")}`;
   if (destination === "/") throw new ConfigError(field, "the destination is the root file system itself");
-  if (options.idmap !== "no" || mount.uidMappings !== undefined || mount.gidMappings !== undefined)
-    throw new ConfigError(field, "id-mapped mounts are not supported yet");
+  // Mounted without it, it would show the files as others' than the config says.
+  if (!to.idmapped.has(index) && idmapOf(mount, field) !== undefined)
+    throw new ConfigError(field, "its id map is missing");
   if (options.remount) planRemount(to, destination, options, mount);
   else if (isBind(mount, options)) planBind(to, field, mount, index, destination, options);
   else if (mount.type === "cgroup") planCgroupMount(to, destination, options);
@@ -87,7 +89,8 @@ function planBind(
   if (destination === "/proc" && !to.host.isProcfs(source))
     throw new ConfigError(field, "only a procfs can be mounted on /proc");
   const isDirectory = to.host.isDirectory(source) ?? true;
-  const tree = to.sources.copied.get(index) ?? to.plan.add(copyOf(to.sources, source, options));
+  const held = to.idmapped.get(index) ?? to.sources.copied.get(index);
+  const tree = held ?? to.plan.add(copyOf(to.sources, source, options));
   if (isDirectory) to.inRoot.makeDirectory(to.plan, destination);
   else to.inRoot.makeFile(to.plan, destination);
   attach(to, tree, destination, options, { directory: isDirectory ? O_DIRECTORY : 0 });

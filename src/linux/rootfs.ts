@@ -21,7 +21,7 @@ import type { Host } from "./host.ts";
 import { InRoot } from "./in-root.ts";
 import { propagationOf } from "./mount-options.ts";
 import { hasNamespace, type Namespaces } from "./namespaces.ts";
-import type { Answers, Plan, Result } from "./plan.ts";
+import type { Answers, Late, Plan, Result } from "./plan.ts";
 import type { Sources } from "./sources.ts";
 
 /** What the plans of one container's root file system share. */
@@ -36,6 +36,8 @@ export interface RootBuilder {
   readonly rootfs: string;
   /** The container's cgroup directories; tsrun's own where it has none. */
   readonly cgroups: readonly CgroupDirectory[];
+  /** Mounts that tsrun has id-mapped on the host, attached nowhere: descriptors of init's, by index in config.mounts. */
+  readonly idmapped: ReadonlyMap<number, number>;
   /** What was taken hold of on the host beforehand. */
   readonly sources: Sources;
   /** A descriptor of init's, duplicated into tsrun; close-on-exec. */
@@ -46,7 +48,7 @@ export interface RootBuilder {
   /** The container's procfs, by the descriptor of a mount that this plan made: nobody can have put another there. */
   proc: Result | undefined;
   /** Mounts that become read-only when all is made. */
-  readonly readonlyLater: { readonly destination: string; readonly mount: Result }[];
+  readonly readonlyLater: { readonly destination: string; readonly mount: Late }[];
   /** What to look at in the answers once the root is made; a check throws. */
   readonly checks: ((answers: Answers) => void)[];
 }

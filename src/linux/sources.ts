@@ -38,7 +38,7 @@ export function planSources(from: Omit<RootIngredients, "sources">): Sources {
   const copied = new Map<number, Result>();
   for (const [i, mount] of (config.mounts ?? []).entries()) {
     const options = parseMountOptions(mount.options ?? []);
-    if (mount.source === undefined || options.remount || !isBind(mount, options)) continue;
+    if (mount.source === undefined || options.remount || !isBind(mount, options) || from.idmapped.has(i)) continue;
     from.plan.at(`mounts[${i}] (${mount.destination})`);
     const source = resolveFrom(from.bundle, mount.source);
     if (opens) planOpen(from, opened, source);
@@ -66,6 +66,6 @@ function planOpen({ plan }: Omit<RootIngredients, "sources">, opened: Map<string
 }
 
 /** Unless its own options end that. */
-function staysShared({ propagation }: MountOptions): boolean {
+export function staysShared({ propagation }: MountOptions): boolean {
   return propagation.every(({ type }) => type === MS_SHARED);
 }

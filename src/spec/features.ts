@@ -28,8 +28,8 @@ const CLAIMS: Readonly<LinuxFeatures> = {
   apparmor: { enabled: true },
   selinux: { enabled: true },
   intelRdt: { enabled: false, schemata: false, enableMonitoring: false },
-  mountExtensions: { idmap: { enabled: false } },
-  netDevices: { enabled: false },
+  mountExtensions: { idmap: { enabled: true } },
+  netDevices: { enabled: true },
 };
 
 /** Annotations of a config that make the runtime do more than the fields do: whole keys, or prefixes with their dot. */

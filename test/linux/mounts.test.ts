@@ -140,8 +140,10 @@ describe("A file system", () => {
 
   it("with mapped ids is refused, not mounted without", () => {
     const mapping = [{ containerID: 0, hostID: 1000, size: 1 }];
-    expect(() => plan([{ destination: "/a", type: "tmpfs", uidMappings: mapping }])).toThrow("not supported yet");
-    expect(() => plan([{ destination: "/a", source: "/b", options: ["rbind", "idmap"] }])).toThrow("not supported yet");
+    expect(() => plan([{ destination: "/a", type: "tmpfs", uidMappings: mapping }])).toThrow("only a bind mount");
+    expect(() => plan([{ destination: "/a", source: "/b", options: ["rbind", "idmap"] }])).toThrow(
+      "its id map is missing",
+    );
   });
 });
 

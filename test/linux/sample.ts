@@ -57,6 +57,7 @@ export function ingredients(from: Config, changes: Partial<SetUp> = {}): SetUp {
     bundle: "/bundle",
     rootfs: "/bundle/rootfs",
     cgroups: [],
+    idmapped: new Map(),
     takeDescriptor: () => {
       throw new Error("no descriptor was to be taken");
     },

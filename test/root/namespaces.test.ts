@@ -167,7 +167,7 @@ describe("id maps", () => {
       namespaces("pid", "mount", "ipc", "uts", "network", "user"),
       linux({ uidMappings, gidMappings }),
     );
-    await makeReachable(box);
+    box.makeReachable();
     expect(await container.create()).toMatchObject({ code: 0, stderr: "" });
     await container.start();
     const words = (await container.untilOutput("ready")).split(/\s+/).filter(Boolean);
@@ -194,7 +194,7 @@ describe("id maps", () => {
     );
     makeRootfs(root);
     execFileSync("chown", ["-R", "100000:100000", root]);
-    await makeReachable(box);
+    box.makeReachable();
     chmodSync(container.bundle, 0o700);
     expect(await container.run()).toMatchObject({ code: 0, stderr: "", stdout: "from a closed directory".repeat(2) });
   });
@@ -203,7 +203,7 @@ describe("id maps", () => {
     const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
     const queues = { destination: "/dev/mqueue", type: "mqueue", source: "mqueue" };
     const script = "stat -c %u:%g /dev/mqueue; chmod 1770 /dev/mqueue; readlink /proc/self/ns/ipc";
-    await makeReachable(box);
+    box.makeReachable();
     const output = await outputOf(
       box,
       namespaces("user", "pid", "mount", "ipc", "uts", "network"),
@@ -227,7 +227,7 @@ describe("id maps", () => {
     container.writeFile("c/below/hosts", "host's", 0o644);
     execFileSync("chown", ["-R", "100000:100000", container.rootfs]);
     execFileSync("chown", ["101000:101000", join(container.rootfs, "c/below/closed")]);
-    await makeReachable(box);
+    box.makeReachable();
     expect(await container.run()).toMatchObject({ code: 0, stdout: "closed host's1000:1000 600\n", stderr: "" });
   });
 
@@ -237,7 +237,7 @@ describe("id maps", () => {
       const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
       const all = ["user", "pid", "mount", "ipc", "uts", "network"];
       const first = box.container(idle(), namespaces(...all), linux({ uidMappings: maps, gidMappings: maps }));
-      await makeReachable(box);
+      box.makeReachable();
       expect(await first.create()).toMatchObject({ code: 0 });
       const { pid } = await first.state();
       const second = box.container(
@@ -260,7 +260,7 @@ describe("id maps", () => {
       const other = { containerID: 2000, hostID: 5000, size: 1 };
       const own = linux({ uidMappings: map(100_000, other), gidMappings: map(100_000) });
       const first = box.container(idle(), namespaces("user", "pid", "mount", "ipc", "uts", "network"), own);
-      await makeReachable(box);
+      box.makeReachable();
       expect(await first.create()).toMatchObject({ code: 0 });
       const { pid } = await first.state();
       const joined = namespaces("pid", "mount", "uts", `user=/proc/${pid}/ns/user`, `network=/proc/${pid}/ns/net`);
@@ -337,10 +337,4 @@ async function holder(box: Sandbox, flags: string[]): Promise<number> {
   await once(child.stdout, "data");
   const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8");
   return Number(children.trim());
-}
-
-/** Lets a user that is not root walk into the sandbox. */
-async function makeReachable(box: Sandbox): Promise<void> {
-  const { chmod } = await import("node:fs/promises");
-  await chmod(box.directory, 0o755);
 }

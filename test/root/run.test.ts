@@ -3,7 +3,7 @@
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, vi } from "vitest";
-import { idle, sh } from "./harness/config.ts";
+import { idle, namespaces, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { processesOf } from "./harness/leftovers.ts";
 import { bindDatagram, receiveDatagram, sendDatagram } from "./harness/libc.ts";
@@ -155,6 +155,17 @@ describe("descriptors", () => {
       expect(result.stderr).toMatch(/fd|descriptor \d/);
     }
   });
+
+  needs(except({ runc: "opens others first", crun: "ignores it" }))(
+    "--preserve-fds takes no descriptor of the runtime's own for the caller's",
+    async ({ box }) => {
+      const paths = namespaces("pid", "mount", "ipc=/proc/self/ns/ipc", "network=/proc/self/ns/net");
+      const container = box.container(sh(list), paths, { hostname: undefined });
+      const closed = ["sh", "-c", 'exec 3>&- 4>&-; exec "$@"', "sh"];
+      const result = await container.run(["--preserve-fds", "2"], { under: closed });
+      expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining("descriptor 3 is not open") });
+    },
+  );
 
   test("LISTEN_FDS are handed on, with LISTEN_PID set to 1", async ({ box }) => {
     const container = box.container(sh("echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; readlink /proc/self/fd/3"));

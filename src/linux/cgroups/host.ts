@@ -10,6 +10,7 @@
 
 import { fileSystemType, statusOf } from "../file-status.ts";
 import { readText } from "../files.ts";
+import { unescaped } from "../mountinfo.ts";
 import { dirname } from "../paths.ts";
 
 /** How the host mounts its cgroups. */
@@ -66,7 +67,7 @@ function v1Hierarchies(own: ReadonlyMap<string, string>, probe: Probe): Hierarch
       found.push({ name, mount: usual, own: visible(path) });
       continue;
     }
-    mounts ??= parseMountinfo(probe.read("mountinfo"));
+    mounts ??= parseCgroupMounts(probe.read("mountinfo"));
     const mount = mounts.find((each) => sameHierarchy(each, name));
     if (mount !== undefined) found.push({ name, mount: mount.mountPoint, own: below(mount.root, path) });
   }
@@ -114,7 +115,7 @@ export interface CgroupMount {
 }
 
 /** The cgroup v1 mounts in the text of /proc/PID/mountinfo, in order. */
-export function parseMountinfo(text: string): CgroupMount[] {
+export function parseCgroupMounts(text: string): CgroupMount[] {
   const mounts: CgroupMount[] = [];
   for (const line of text.split("\n")) {
     const [mount = "", superBlock = ""] = line.split(" - ");
@@ -124,11 +125,6 @@ export function parseMountinfo(text: string): CgroupMount[] {
     mounts.push({ root: unescaped(fields[3]), mountPoint: unescaped(fields[4]), options: options.split(",") });
   }
   return mounts;
-}
-
-/** mountinfo writes space, tab, newline and backslash as three octal digits. */
-function unescaped(field = ""): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
 // linux/magic.h

@@ -16,7 +16,8 @@ export function netDeviceRules(config: Config, report: Report): void {
   const targets = new Map<string, string>();
   for (const [source, { name = source }] of devices) {
     if (!isInterfaceName(source)) report([...place, source], "is not a name that a network interface can have");
-    if (!isInterfaceName(name)) report([...place, source, "name"], "is not a name that a network interface can have");
+    if (!isInterfaceName(name.replace("%d", "0")))
+      report([...place, source, "name"], "is not a name that a network interface can have");
     const other = targets.get(name);
     // A template, "eth%d", is a different name each time.
     if (other !== undefined && !name.includes("%d")) report([...place, source], `would have the same name as ${other}`);
@@ -31,6 +32,7 @@ function isInterfaceName(name: string): boolean {
     name !== "." &&
     name !== ".." &&
     new TextEncoder().encode(name).length <= NAME_BYTES &&
-    !/[/:\s\0]/.test(name)
+    // "%" is for templates: the kernel refuses it in a name, when the device has been moved already.
+    !/[/:%\s\0]/.test(name)
   );
 }

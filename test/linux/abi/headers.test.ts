@@ -12,6 +12,7 @@ import * as ioctl from "../../../src/linux/abi/ioctl.ts";
 import * as mount from "../../../src/linux/abi/mount.ts";
 import * as prctl from "../../../src/linux/abi/prctl.ts";
 import * as resource from "../../../src/linux/abi/resource.ts";
+import * as rtnetlink from "../../../src/linux/abi/rtnetlink.ts";
 import * as sched from "../../../src/linux/abi/sched.ts";
 import * as stat from "../../../src/linux/abi/stat.ts";
 import * as termios from "../../../src/linux/abi/termios.ts";
@@ -72,6 +73,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
   ioctl: {
     exports: ioctl,
     headers: ["sys/ioctl.h", "linux/sockios.h", "linux/nsfs.h", "sys/socket.h", "net/if.h"],
+  },
+  rtnetlink: {
+    exports: rtnetlink,
+    headers: ["sys/socket.h", "linux/netlink.h", "linux/rtnetlink.h", "linux/if_link.h", "linux/if_addr.h"],
+    called: (name) => ({ LINK_SIZE: "sizeof(struct ifinfomsg)", ADDRESS_SIZE: "sizeof(struct ifaddrmsg)" })[name],
   },
   resource: { exports: resource, headers: ["linux/resource.h"] },
   bpf: {
@@ -167,6 +173,20 @@ const STRUCTS: readonly { name: string; ours: Uint8Array; headers: string[]; typ
     headers: ["linux/mount.h"],
     type: "struct mount_attr",
     set: "s.attr_set = 0x200001; s.attr_clr = 0x70; s.propagation = 1 << 18; s.userns_fd = 9;",
+  },
+  {
+    name: "ifinfomsg",
+    ours: rtnetlink.linkBody(0x01020304, 1),
+    headers: ["linux/rtnetlink.h"],
+    type: "struct ifinfomsg",
+    set: "s.ifi_index = 0x01020304; s.ifi_flags = 1; s.ifi_change = 1;",
+  },
+  {
+    name: "ifaddrmsg",
+    ours: rtnetlink.addressBody(10, 64, 253, 0x01020304),
+    headers: ["linux/rtnetlink.h"],
+    type: "struct ifaddrmsg",
+    set: "s.ifa_family = 10; s.ifa_prefixlen = 64; s.ifa_scope = 253; s.ifa_index = 0x01020304;",
   },
   {
     name: "clone_args",

@@ -1,9 +1,10 @@
-// A console socket as an engine holds it out: a listening unix socket on which the runtime leaves one message with the
-// master of the container's pseudo-terminal. Accepted only after the runtime has ended, as containerd's shim does.
+// A console socket as an engine holds it out: the descriptor that is left on it is the master of the container's
+// pseudo-terminal.
 
 import { closeSync, readSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { acceptWaiting, ioctl, listenUnix, readable, receiveDescriptors } from "./libc.ts";
+import { DescriptorSocket } from "./descriptor-socket.ts";
+import { ioctl, readable } from "./libc.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const TIOCGWINSZ = 0x5413;
@@ -12,29 +13,21 @@ const ONLCR = 0o4;
 
 export class ConsoleSocket {
   readonly path: string;
-  readonly #listener: number;
+  readonly #socket: DescriptorSocket;
   readonly #box: Sandbox;
 
   constructor(box: Sandbox, name = "console.sock") {
-    this.path = box.path(name);
-    this.#listener = listenUnix(this.path);
+    this.#socket = new DescriptorSocket(box, name);
+    this.path = this.#socket.path;
     this.#box = box;
-    box.defer(() => closeSync(this.#listener));
   }
 
   /** Takes the terminal that the runtime sent before it ended. */
   receive(): Terminal {
-    const connection = acceptWaiting(this.#listener);
-    try {
-      const { text, descriptors } = receiveDescriptors(connection);
-      const [master, ...more] = descriptors;
-      if (master === undefined || more.length > 0) throw new Error(`${descriptors.length} descriptors were sent`);
-      const terminal = new Terminal(master, text);
-      this.#box.defer(() => terminal.close());
-      return terminal;
-    } finally {
-      closeSync(connection);
-    }
+    const { descriptor, text } = this.#socket.receive();
+    const terminal = new Terminal(descriptor, text);
+    this.#box.defer(() => terminal.close());
+    return terminal;
   }
 }
 

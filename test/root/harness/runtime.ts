@@ -57,6 +57,8 @@ export interface CallOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly bare?: boolean;
   readonly input?: string;
+  /** A command that runs the runtime, as `nsenter --net=…`. */
+  readonly under?: readonly string[];
   /** Descriptors of this process that become 3, 4, … of the runtime. */
   readonly descriptors?: readonly number[];
   /** Milliseconds after which the runtime is killed and the call fails. */
@@ -118,7 +120,7 @@ export async function callDetached(args: readonly string[], stem: string, option
 }
 
 function launch(args: readonly string[], options: CallOptions, streams: Options) {
-  const [program, ...words] = commandWords();
+  const [program, ...words] = [...(options.under ?? []), ...commandWords()] as [string, ...string[]];
   return execa(program, [...words, ...args], {
     reject: false,
     stripFinalNewline: false,

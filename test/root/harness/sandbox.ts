@@ -1,7 +1,7 @@
 // A test's own folder: bundles, the runtime's state directory, logs. One word, unique on the machine, is in its path, in
 // every id and in the environment of every call, so that what is left behind can be found and put down by that word alone.
 
-import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -30,6 +30,11 @@ export class Sandbox {
     const path = this.path(name);
     mkdirSync(path, { recursive: true });
     return path;
+  }
+
+  /** Lets everybody in, as users of a user namespace need it. */
+  makeReachable(): void {
+    chmodSync(this.directory, 0o755);
   }
 
   /** A bundle with the base configuration under the overrides, and the container that it is for. Nothing runs yet. */
