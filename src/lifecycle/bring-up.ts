@@ -26,6 +26,7 @@ import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
 import { type Answers, Plan } from "../linux/plan.ts";
 import { type Program, type SeccompFilter, type StartFifos, setUp } from "../linux/programs.ts";
+import { joinRdt, makeRdt, type RdtRecord, rdtRecord } from "../linux/rdt/group.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
 import type { Config, Process } from "../spec/config.gen.ts";
@@ -118,10 +119,13 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
   const cgroups = cgroupRecord(host, request, config);
-  container.update(firstState(request, config, { bundle, rootfs, cgroups, ...mountBefore(namespaces, rootfs) }));
+  const rdt = linux?.intelRdt && rdtRecord(linux.intelRdt, request.id);
+  const places = { bundle, rootfs, cgroups, ...(rdt && { rdt }), ...mountBefore(namespaces, rootfs) };
+  container.update(firstState(request, config, places));
   undo.defer(() => unmountRoot(container.state));
   writeText(container.configPath, text, 0o600); // what was checked, whatever the file is by now
   if (notified) prepareNotify(container.directory);
+  if (rdt !== undefined && linux?.intelRdt !== undefined) undo.use(makeRdt(rdt, linux.intelRdt));
   // A unit of systemd's is made around a process that is there; without systemd the cgroup is there first.
   const { unit } = cgroups;
   const early = unit === undefined ? undo.adopt(makeCgroup(host, request, config), unmake) : Cgroup.fromRecord(cgroups);
@@ -165,6 +169,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (request.debug) request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(cgroups.paths)}`);
   if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
   else if (linux !== undefined && hasNamespace(namespaces, "user")) checkIdMaps(init.pid, linux);
+  if (rdt !== undefined) joinRdt(rdt, init.pid);
   if (config.process !== undefined) setFromOutside(init.pid, config.process);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
@@ -264,6 +269,7 @@ interface Places {
   readonly bundle: string;
   readonly rootfs: string;
   readonly cgroups: CgroupRecord;
+  readonly rdt?: RdtRecord;
   readonly mountBefore?: number;
 }
 

@@ -4,6 +4,7 @@
 import { makedev } from "./abi/stat.ts";
 import { exists, fileSystemType, PROC_SUPER_MAGIC, statusOf } from "./file-status.ts";
 import { linkTarget, readText } from "./files.ts";
+import { unescaped } from "./mountinfo.ts";
 
 /** <linux/magic.h> */
 const SELINUX_MAGIC = 0xf97c_ff8c;
@@ -58,11 +59,9 @@ export function parseProcAndSysMounts(mountinfo: string, rootfs: string): string
   for (const line of mountinfo.split("\n")) {
     const fields = line.split(" ");
     const root = fields[3];
-    const place = fields[4]?.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
+    const place = unescaped(fields[4]);
     const type = fields[fields.indexOf("-") + 1];
-    if (place === undefined || root !== "/" || (type !== "proc" && type !== "sysfs")) continue;
+    if (root !== "/" || (type !== "proc" && type !== "sysfs")) continue;
     if (place !== rootfs && !place.startsWith(`${rootfs}/`)) found.push(place);
   }
   return found.reverse();

@@ -27,7 +27,7 @@ const CLAIMS: Readonly<LinuxFeatures> = {
   cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
   apparmor: { enabled: true },
   selinux: { enabled: true },
-  intelRdt: { enabled: false, schemata: false, enableMonitoring: false },
+  intelRdt: { enabled: true, schemata: true, enableMonitoring: true },
   mountExtensions: { idmap: { enabled: false } },
   netDevices: { enabled: false },
 };

@@ -17,7 +17,6 @@ describe("what tsrun cannot do yet", () => {
   const asked: readonly (readonly [field: string, fields: Json])[] = [
     ["linux.memoryPolicy", { linux: { memoryPolicy: { mode: "MPOL_BIND", nodes: "0" } } }],
     ["linux.netDevices", { linux: { netDevices: { eth9: {} } } }],
-    ["linux.intelRdt", { linux: { intelRdt: { closID: "sample" } } }],
   ];
   for (const [field, fields] of asked) {
     needs(except({ runc: "can, or ignores it", crun: "can, or ignores it" }))(

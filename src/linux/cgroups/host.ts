@@ -10,6 +10,7 @@
 
 import { fileSystemType, statusOf } from "../file-status.ts";
 import { readText } from "../files.ts";
+import { unescaped } from "../mountinfo.ts";
 import { dirname } from "../paths.ts";
 
 /** How the host mounts its cgroups. */
@@ -124,11 +125,6 @@ export function parseMountinfo(text: string): CgroupMount[] {
     mounts.push({ root: unescaped(fields[3]), mountPoint: unescaped(fields[4]), options: options.split(",") });
   }
   return mounts;
-}
-
-/** mountinfo writes space, tab, newline and backslash as three octal digits. */
-function unescaped(field = ""): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
 // linux/magic.h
