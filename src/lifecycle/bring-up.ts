@@ -304,7 +304,8 @@ function firstState(request: Request, config: Config, places: Places): State {
 }
 
 function isConfined({ process = { cwd: "", args: [] }, linux }: Config): boolean {
-  return [linux?.seccomp, linux?.personality, process.apparmorProfile, process.selinuxLabel].some(Boolean);
+  const { seccomp, personality, memoryPolicy } = linux ?? {};
+  return [seccomp, personality, memoryPolicy, process.apparmorProfile, process.selinuxLabel].some(Boolean);
 }
 
 /**
@@ -367,6 +368,7 @@ function planInside(undo: DisposableStack, at: Inside) {
   const programOf = planProcess(plan, {
     process,
     personality: linux?.personality,
+    memoryPolicy: linux?.memoryPolicy,
     seccomp: at.seccomp,
     procfs: at.procfs,
     terminal,

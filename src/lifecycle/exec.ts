@@ -160,6 +160,7 @@ function prepare(undo: DisposableStack, as: Preparation) {
   const programOf = planProcess(plan, {
     process,
     personality: config?.linux?.personality,
+    memoryPolicy: config?.linux?.memoryPolicy,
     seccomp: as.seccomp,
     procfs: as.procfs,
     terminal,

@@ -6,7 +6,6 @@ import type { Config } from "../spec/config.gen.ts";
 
 /** Throws a ConfigError for the first field of a config that would go unheeded. */
 export function refuseUnsupported({ linux }: Config): void {
-  refuse("linux.memoryPolicy", linux?.memoryPolicy);
   refuse("linux.netDevices", Object.keys(linux?.netDevices ?? {})[0]);
 }
 

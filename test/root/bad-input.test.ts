@@ -15,7 +15,6 @@ const lenient = except({ runc: "1.1 takes it", crun: "1.8 takes it" });
 
 describe("what tsrun cannot do yet", () => {
   const asked: readonly (readonly [field: string, fields: Json])[] = [
-    ["linux.memoryPolicy", { linux: { memoryPolicy: { mode: "MPOL_BIND", nodes: "0" } } }],
     ["linux.netDevices", { linux: { netDevices: { eth9: {} } } }],
   ];
   for (const [field, fields] of asked) {
