@@ -44,7 +44,7 @@ import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
 import type { Log } from "./log.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
-import { outOfMemory } from "./oom-death.ts";
+import { initKilled, limitsMemory, outOfMemory } from "./oom-death.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
 import { processStat } from "./process-identity.ts";
@@ -189,8 +189,7 @@ function runLimited(kernel: AgentKernel, plan: Plan, cgroup: Cgroup, memory: num
     if (!(error instanceof AgentEnded && error.byKill)) throw error;
     const told = outOfMemory(cgroup);
     if (told === undefined && memory <= 0) throw error;
-    const what = "container init was OOM-killed (memory limit too low?)";
-    throw new ConfigError("linux.resources.memory.limit", told === undefined ? what : `${what}: ${told}`);
+    throw initKilled(told);
   }
 }
 
@@ -297,6 +296,7 @@ function firstState(request: Request, config: Config, places: Places): State {
     ...places,
     cgroupsMade: false,
     hasProcess: config.process !== undefined,
+    memoryLimited: limitsMemory(linux?.resources),
     confined: isConfined(config),
     ownKeyring: !request.noNewKeyring,
     lastCalls: [],

@@ -51,7 +51,9 @@ export interface State {
   readonly rdt?: RdtRecord;
   /** Whether the config has a process; without one there is nothing to start. */
   readonly hasProcess: boolean;
-  /** Whether exec must read the config for more than the process: a seccomp profile, a personality, a memory policy, what security modules heed. */
+  /** Whether the config limits its memory. */
+  readonly memoryLimited: boolean;
+  /** Whether exec must read the config for more than the process: a filter, a personality, a memory policy, what security modules heed. */
   readonly confined: boolean;
   /** Whether it has a session keyring, for what runs in it later to join. */
   readonly ownKeyring: boolean;
