@@ -26,6 +26,7 @@ import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
 import { type Answers, Plan } from "../linux/plan.ts";
 import { type Program, type SeccompFilter, type StartFifos, setUp } from "../linux/programs.ts";
+import { joinRdt, makeRdt, type RdtRecord, rdtRecord } from "../linux/rdt/group.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
 import type { Config, Process } from "../spec/config.gen.ts";
@@ -45,7 +46,7 @@ import { IdmappedMounts } from "./idmapped-mounts.ts";
 import type { Log } from "./log.ts";
 import { checkNetDevices, NetDevices } from "./net-devices.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
-import { outOfMemory } from "./oom-death.ts";
+import { initKilled, limitsMemory, outOfMemory } from "./oom-death.ts";
 import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
 import { sendPidfd } from "./pidfd-socket.ts";
@@ -55,7 +56,6 @@ import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
-import { refuseUnsupported } from "./unsupported.ts";
 
 /** What the command line says about a container to be made. */
 export interface Request extends Globals {
@@ -127,10 +127,13 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
   const host = request.cgroupManager === "disabled" ? NO_CGROUPS : cgroupHost();
   const cgroups = cgroupRecord(host, request, config);
-  container.update(firstState(request, config, { bundle, rootfs, cgroups, ...mountBefore(namespaces, rootfs) }));
+  const rdt = linux?.intelRdt && rdtRecord(linux.intelRdt, request.id);
+  const places = { bundle, rootfs, cgroups, ...(rdt && { rdt }), ...mountBefore(namespaces, rootfs) };
+  container.update(firstState(request, config, places));
   undo.defer(() => unmountRoot(container.state));
   writeText(container.configPath, text, 0o600); // what was checked, whatever the file is by now
   if (notified) prepareNotify(container.directory);
+  if (rdt !== undefined && linux?.intelRdt !== undefined) undo.use(makeRdt(rdt, linux.intelRdt));
   // A unit of systemd's is made around a process that is there; without systemd the cgroup is there first.
   const { unit } = cgroups;
   const early = unit === undefined ? undo.adopt(makeCgroup(host, request, config), unmake) : Cgroup.fromRecord(cgroups);
@@ -178,6 +181,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   idmapped.map(init.pid);
   const netDevices = undo.use(new NetDevices());
   netDevices.move(linux?.netDevices, init.pid);
+  if (rdt !== undefined) joinRdt(rdt, init.pid);
   if (config.process !== undefined) setFromOutside(init.pid, config.process);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
@@ -199,8 +203,7 @@ function runLimited(kernel: AgentKernel, plan: Plan, cgroup: Cgroup, memory: num
     if (!(error instanceof AgentEnded && error.byKill)) throw error;
     const told = outOfMemory(cgroup);
     if (told === undefined && memory <= 0) throw error;
-    const what = "container init was OOM-killed (memory limit too low?)";
-    throw new ConfigError("linux.resources.memory.limit", told === undefined ? what : `${what}: ${told}`);
+    throw initKilled(told);
   }
 }
 
@@ -218,7 +221,6 @@ function managed(): boolean {
 const NO_CGROUPS: CgroupHost = { mode: "v1", hierarchies: [] };
 
 function checkRequest(request: Request, config: Config, rootfs: string): void {
-  refuseUnsupported(config);
   checkModules(config.process ?? {}, config.linux?.mountLabel, thisHost);
   checkConsole(config.process?.terminal === true, request.detached, request.consoleSocket);
   const status = linkStatusOf(rootfs);
@@ -278,6 +280,7 @@ interface Places {
   readonly bundle: string;
   readonly rootfs: string;
   readonly cgroups: CgroupRecord;
+  readonly rdt?: RdtRecord;
   readonly mountBefore?: number;
 }
 
@@ -305,6 +308,7 @@ function firstState(request: Request, config: Config, places: Places): State {
     ...places,
     cgroupsMade: false,
     hasProcess: config.process !== undefined,
+    memoryLimited: limitsMemory(linux?.resources),
     confined: isConfined(config),
     ownKeyring: !request.noNewKeyring,
     lastCalls: [],
@@ -312,7 +316,8 @@ function firstState(request: Request, config: Config, places: Places): State {
 }
 
 function isConfined({ process = { cwd: "", args: [] }, linux }: Config): boolean {
-  return [linux?.seccomp, linux?.personality, process.apparmorProfile, process.selinuxLabel].some(Boolean);
+  const { seccomp, personality, memoryPolicy } = linux ?? {};
+  return [seccomp, personality, memoryPolicy, process.apparmorProfile, process.selinuxLabel].some(Boolean);
 }
 
 /**
@@ -377,6 +382,7 @@ function planInside(undo: DisposableStack, at: Inside) {
   const programOf = planProcess(plan, {
     process,
     personality: linux?.personality,
+    memoryPolicy: linux?.memoryPolicy,
     seccomp: at.seccomp,
     procfs: at.procfs,
     terminal,

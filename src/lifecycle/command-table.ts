@@ -166,8 +166,8 @@ export const COMMANDS = {
       kernelMemory: { type: "string", value: "SIZE", hidden: true, help: "accepted and ignored" },
       kernelMemoryTcp: { type: "string", value: "SIZE", hidden: true, help: "accepted and ignored" },
       pidsLimit: { type: "string", value: "N", help: "most processes and threads; -1: no limit" },
-      l3CacheSchema: { type: "string", value: "SCHEMA", help: "Intel RDT: not supported yet" },
-      memBwSchema: { type: "string", value: "SCHEMA", help: "Intel RDT: not supported yet" },
+      l3CacheSchema: { type: "string", value: "SCHEMA", help: "cache to use, by Intel RDT: L3:0=7f0;1=1f" },
+      memBwSchema: { type: "string", value: "SCHEMA", help: "memory bandwidth, by Intel RDT: MB:0=20;1=70" },
     },
   },
   events: {

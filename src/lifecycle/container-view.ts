@@ -1,8 +1,12 @@
 // A container as `state` and `list` show it: the specification's state (runtime.md, "State") with the members that runc
-// adds, in runc's order. CRI-O decodes `created` as a time and Buildah knows no status but the specification's.
+// adds, in runc's order. CRI-O decodes `created` as a time and Buildah knows no status but the specification's. `oom` is ours: the
+// specification lets a runtime add members, and the engines' decoders pass over those that they do not know. (CRI-O knows
+// `oomKilled`, of its own. That the one who was killed was init is more than a cgroup tells.)
 
+import { oomNumbers, oomOf } from "../linux/cgroups/oom.ts";
 import type { State as SpecState } from "../spec/state.gen.ts";
 import type { Container } from "./container.ts";
+import { cgroupOf } from "./container-cgroup.ts";
 
 /** What is shown of a container. */
 export interface ContainerView extends Readonly<SpecState> {
@@ -11,12 +15,16 @@ export interface ContainerView extends Readonly<SpecState> {
   readonly rootfs: string;
   readonly created: string;
   readonly owner: string;
+  /** Of a stopped one in which the kernel killed for want of memory: how many processes, and the limit and the peak in bytes. */
+  readonly oom?: ReturnType<typeof oomNumbers>;
 }
 
 /** Looks at a container now. */
 export function viewOf(container: Container, owner = ""): ContainerView {
   const { ociVersion, id, pid, bundle, rootfs, created, annotations } = container.state;
   const status = container.status();
+  // Only then: engines ask again and again for the state of what runs.
+  const oom = status === "stopped" && container.state.cgroupsMade ? oomOf(cgroupOf(container)) : undefined;
   return {
     ociVersion,
     id,
@@ -27,6 +35,7 @@ export function viewOf(container: Container, owner = ""): ContainerView {
     created,
     ...(Object.keys(annotations).length > 0 && { annotations: sorted(annotations) }),
     owner,
+    ...(oom && { oom: oomNumbers(oom) }),
   };
 }
 

@@ -1,4 +1,4 @@
-// Removing all of a container: its processes, cgroups, directory; then its poststop hooks. In any state, half-made ones too,
+// Removing all of a container: its processes, cgroups, class of service, directory; then its poststop hooks. In any state, half-made ones too,
 // and again when an earlier attempt was cut short. runtime-spec runtime.md#delete.
 
 import { SIGKILL } from "../linux/abi/signal.ts";
@@ -6,6 +6,7 @@ import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { exists } from "../linux/file-status.ts";
 import { unmountAbove } from "../linux/host-mount.ts";
 import { sendSignal } from "../linux/local.ts";
+import { removeRdt } from "../linux/rdt/group.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf, thawIfPaused } from "./container-cgroup.ts";
 import { waitForDeath } from "./death.ts";
@@ -21,6 +22,7 @@ export function destroy(container: Container, log: Log): void {
   // Processes that outlived init: there are some where it had no pid namespace of its own.
   if (state.cgroupsMade) cgroup.killAll();
   removeCgroup(cgroup, state.cgroupsMade);
+  if (state.rdt !== undefined) removeRdt(state.rdt);
   unmountRoot(state);
   container.remove();
   runPoststop(state, log);

@@ -6,6 +6,7 @@ import { statsOf } from "../linux/cgroups/stats.ts";
 import { close } from "../linux/files.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import { POLLIN, type Polled, poll } from "../linux/poll.ts";
+import { rdtStats } from "../linux/rdt/stats.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
@@ -40,7 +41,9 @@ function intervalOf(text: string): number {
 }
 
 function printStats(container: Container): void {
-  print(`${exactJson({ type: "stats", id: container.id, data: statsOf(cgroupOf(container)) })}\n`);
+  const { rdt } = container.state;
+  const data = statsOf(cgroupOf(container), rdt && rdtStats(rdt));
+  print(`${exactJson({ type: "stats", id: container.id, data })}\n`);
 }
 
 function follow(container: Container, interval: number): void {

@@ -11,6 +11,7 @@ import { checkModules, procfsFor } from "../linux/lsm.ts";
 import { planJoinCgroups } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
 import { runNow, type SeccompFilter } from "../linux/programs.ts";
+import { joinRdt } from "../linux/rdt/group.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { planChroot } from "../linux/rootfs.ts";
 import { planTerminal } from "../linux/terminal.ts";
@@ -68,6 +69,7 @@ export function command(context: Context<"exec">): ExitStatus {
   bear(child.pid);
   takeIn(container, cgroup, child.pid);
   context.log.debug(`the process is ${child.pid}`);
+  if (container.state.rdt !== undefined) joinRdt(container.state.rdt, child.pid);
   setOomScore(child.pid, process.oomScoreAdj);
   setLimits(child.pid, process.rlimits);
   giveStreams(process, container.state.namespaces, child.pid);
@@ -158,6 +160,7 @@ function prepare(undo: DisposableStack, as: Preparation) {
   const programOf = planProcess(plan, {
     process,
     personality: config?.linux?.personality,
+    memoryPolicy: config?.linux?.memoryPolicy,
     seccomp: as.seccomp,
     procfs: as.procfs,
     terminal,

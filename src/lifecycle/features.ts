@@ -2,6 +2,7 @@
 // without a container, and read stdout and stderr as one: nothing else may be printed.
 
 import { CAPABILITIES } from "../linux/abi/capability.ts";
+import { MPOL, MPOL_F } from "../linux/abi/mempolicy.ts";
 import { mountOptionNames } from "../linux/mount-options.ts";
 import type { SeccompFlag } from "../spec/config.gen.ts";
 import { features } from "../spec/features.ts";
@@ -18,6 +19,7 @@ export function command(_: Context<"features">): ExitStatus {
     commit: commit(),
     capabilities: CAPABILITIES,
     mountOptions: mountOptionNames(),
+    memoryPolicy: { modes: Object.keys(MPOL), flags: Object.keys(MPOL_F) },
     ...(libseccomp !== undefined && { libseccomp: { version: libseccomp, supportedFlags: flagsOf(libseccomp) } }),
   });
   print(`${JSON.stringify(structure, null, 4)}\n`);

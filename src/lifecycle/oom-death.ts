@@ -3,10 +3,17 @@
 
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { oomOf, watchOom } from "../linux/cgroups/oom.ts";
+import { ConfigError } from "../linux/errors.ts";
+import type { LinuxResources } from "../spec/config.gen.ts";
+import type { Container } from "./container.ts";
+import { cgroupOf } from "./container-cgroup.ts";
 import type { Listener } from "./foreground.ts";
+import { isKilled } from "./process-identity.ts";
 
 /** The status that a shell has for a program that SIGKILL ended. */
 export const KILLED = 128 + 9;
+
+const FIELD = "linux.resources.memory.limit";
 
 /** What there is to say of the memory of a container that was killed; undefined where it never ran out. */
 export function outOfMemory(cgroup: Cgroup): string | undefined {
@@ -39,4 +46,27 @@ export function listenForOom(cgroup: Cgroup): OomListener | undefined {
     },
     [Symbol.dispose]: () => watch[Symbol.dispose](),
   };
+}
+
+/** Of an init that was killed while it was set up, in the words that callers of runc's look for. `told` is what is known. */
+export function initKilled(told: string | undefined): ConfigError {
+  const what = "container init was OOM-killed (memory limit too low?)";
+  return new ConfigError(FIELD, told === undefined ? what : `${what}: ${told}`);
+}
+
+/** Whether a config limits its memory: only then can its program be killed by that as it begins. */
+export function limitsMemory({ memory, unified }: LinuxResources = {}): boolean {
+  return Number(memory?.limit ?? 0) > 0 || unified?.["memory.max"] !== undefined;
+}
+
+/**
+ * Once the program should be there. execve(2) takes memory too, and who is killed in it closes its files just as who succeeds.
+ * @throws ConfigError where the kernel has killed the program for want of memory
+ */
+export function checkBegun(container: Container): void {
+  const { memoryLimited, pid, pidStart } = container.state;
+  if (!memoryLimited || !isKilled(pid, pidStart)) return;
+  const told = outOfMemory(cgroupOf(container));
+  if (told !== undefined)
+    throw new ConfigError(FIELD, `the program was OOM-killed as it began (memory limit too low?): ${told}`);
 }

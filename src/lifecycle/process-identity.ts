@@ -10,7 +10,12 @@ export interface ProcessStat {
   readonly state: string;
   /** In clock ticks since boot. */
   readonly start: number;
+  /** PF_*, <linux/sched.h>. */
+  readonly flags: number;
 }
+
+/** It is ending, or has, by a signal. The kernel says so before it closes the process's files. */
+const PF_SIGNALED = 0x400;
 
 /** Reads /proc/<pid>/stat. Undefined when there is no such process. */
 export function processStat(pid: number | "self"): ProcessStat | undefined {
@@ -21,7 +26,13 @@ export function processStat(pid: number | "self"): ProcessStat | undefined {
     return undefined; // ENOENT, or ESRCH when it ended between open and read
   }
   const [state, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return state === undefined ? undefined : { state, start: Number(rest[22 - 4]) };
+  return state === undefined ? undefined : { state, start: Number(rest[22 - 4]), flags: Number(rest[9 - 4]) };
+}
+
+/** Whether a signal ends, or has ended, the process that had this pid and started then; so it is of one that is there no more. */
+export function isKilled(pid: number, start: number): boolean {
+  const stat = processStat(pid);
+  return stat === undefined || stat.start !== start || (stat.flags & PF_SIGNALED) !== 0;
 }
 
 /** Whether the process that had this pid and started then is still there. One that has ended but was not waited for is not. */

@@ -15,6 +15,7 @@ import type { Linux, Process } from "../spec/config.gen.ts";
 export interface ProcessRequest {
   readonly process: Process;
   readonly personality: Linux["personality"];
+  readonly memoryPolicy: Linux["memoryPolicy"];
   readonly seccomp: SeccompFilter | undefined;
   /** As in Become. */
   readonly procfs: number | undefined;

@@ -10,7 +10,7 @@ import { cgroupOf } from "./container-cgroup.ts";
 import { destroy } from "./destroy.ts";
 import { catchSignals, endingSignal, waitInForeground } from "./foreground.ts";
 import { listen } from "./notify-start.ts";
-import { KILLED, listenForOom, outOfMemory } from "./oom-death.ts";
+import { checkBegun, KILLED, listenForOom, outOfMemory } from "./oom-death.ts";
 import { writePidFile } from "./pid-file.ts";
 import { startHooks } from "./start-hooks.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
@@ -40,6 +40,7 @@ export function command(context: Context<"run">): ExitStatus {
   const ready = listen(container);
   using oom = flags.detach ? undefined : listenForOom(cgroupOf(container));
   kernel.runLast(runNow(program));
+  if (flags.detach) checkBegun(container);
   if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));
   afterStart(container);
   undo.move();

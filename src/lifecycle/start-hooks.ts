@@ -55,6 +55,7 @@ function becomeOf({ process, linux }: Config, inUserNamespace: boolean, root: st
     inUserNamespace,
     seccomp: linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, root),
     personality: linux?.personality,
+    memoryPolicy: linux?.memoryPolicy,
   };
   return become;
 }

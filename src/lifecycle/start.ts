@@ -11,7 +11,7 @@ import { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { killInit } from "./destroy.ts";
 import { listen } from "./notify-start.ts";
-import { outOfMemory } from "./oom-death.ts";
+import { checkBegun, outOfMemory } from "./oom-death.ts";
 import { isErrno } from "./output.ts";
 import { startFailure } from "./start-failure.ts";
 import { startHooks } from "./start-hooks.ts";
@@ -34,6 +34,7 @@ export function command({ root, args: [id] }: Context<"start">): ExitStatus {
   if (failure === undefined) throw hasStopped(container);
   removeFifos(container);
   if (failure.length > 0) throw startFailure(failure, state.lastCalls);
+  checkBegun(container);
   afterStart(container);
   container.unlock(); // a container that never says that it is ready must not keep `delete` waiting
   ready?.relay();

@@ -7,6 +7,7 @@
 
 import type { CgroupRecord } from "../linux/cgroups/cgroup.ts";
 import { readText, rename, writeText } from "../linux/files.ts";
+import type { RdtRecord } from "../linux/rdt/group.ts";
 import type { Hook, Namespace } from "../spec/config.gen.ts";
 import { messageOf } from "./message.ts";
 
@@ -46,9 +47,13 @@ export interface State {
   readonly cgroups: CgroupRecord;
   /** Whether tsrun made them: until then they may be another container's, and what is in them is not ours to end. */
   readonly cgroupsMade: boolean;
+  /** What of resctrl it is in, where the config has linux.intelRdt. */
+  readonly rdt?: RdtRecord;
   /** Whether the config has a process; without one there is nothing to start. */
   readonly hasProcess: boolean;
-  /** Whether exec must read the config for more than the process: a seccomp profile, a personality, what security modules heed. */
+  /** Whether the config limits its memory. */
+  readonly memoryLimited: boolean;
+  /** Whether exec must read the config for more than the process: a filter, a personality, a memory policy, what security modules heed. */
   readonly confined: boolean;
   /** Whether it has a session keyring, for what runs in it later to join. */
   readonly ownKeyring: boolean;

@@ -3,6 +3,7 @@
 
 import { updateResources } from "../linux/cgroups/update.ts";
 import { readAll } from "../linux/files.ts";
+import { updateRdt } from "../linux/rdt/group.ts";
 import type { LinuxResources } from "../spec/config.gen.ts";
 import { loadResources, parseResources } from "../spec/load.ts";
 import type { Context, ExitStatus } from "./command.ts";
@@ -17,19 +18,32 @@ import { UsageError } from "./usage-error.ts";
 /** Changes the limits to what a file says, or else to what the flags say. */
 export function command({ root, flags, args: [id], log }: Context<"update">): ExitStatus {
   using container = Container.open(root, id, { lock: true });
-  const resources = flags.resources === undefined ? resourcesOf(flags) : fromFile(flags.resources);
+  const resources = flags.resources === undefined ? resourcesOfFlags(flags) : fromFile(flags.resources);
   warnOf(resources, flags, log);
   const status = container.status();
   if (status === "stopped" || status === "creating") throw new UsageError("container not running");
-  updateResources(cgroupOf(container), resources);
+  const setBack = updateClass(container, flags);
+  try {
+    updateResources(cgroupOf(container), resources);
+  } catch (error) {
+    setBack();
+    throw error;
+  }
   return 0;
 }
 
-function resourcesOf(flags: FlagsOf<"update">): LinuxResources {
-  // A config that asks for either is refused by create, so there is nothing to change.
-  if (flags.l3CacheSchema !== undefined) throw new UsageError("Intel RDT/CAT: l3 cache schema is not enabled");
-  if (flags.memBwSchema !== undefined) throw new UsageError("Intel RDT/MBA: memory bandwidth schema is not enabled");
-  return resourcesOfFlags(flags);
+/** Changes what Intel RDT lets it use; the result changes it back. */
+function updateClass({ state }: Container, { l3CacheSchema, memBwSchema }: FlagsOf<"update">): () => void {
+  if (!l3CacheSchema && !memBwSchema) return () => {};
+  if (state.rdt === undefined)
+    throw new UsageError(
+      l3CacheSchema
+        ? "Intel RDT/CAT: l3 cache schema is not enabled"
+        : "Intel RDT/MBA: memory bandwidth schema is not enabled",
+    );
+  if (memBwSchema && !/^MB:[^\n]*$/.test(memBwSchema))
+    throw new UsageError(`--mem-bw-schema: not a line that begins with MB: ${JSON.stringify(memBwSchema)}`);
+  return updateRdt(state.rdt, { ...(l3CacheSchema && { l3CacheSchema }), ...(memBwSchema && { memBwSchema }) });
 }
 
 /** "-" is the standard input, by which engines send what they have. */

@@ -9,6 +9,8 @@ export interface MountInfo {
   readonly place: string;
   /** Of the file system, `ext4`. */
   readonly type: string;
+  /** The file system's own options: of a cgroup v1 hierarchy its controllers are among them. */
+  readonly options: readonly string[];
 }
 
 /** The mounts in the text of a mountinfo file, in order: what lies on another one comes after it. */
@@ -18,12 +20,13 @@ export function parseMountinfo(text: string): MountInfo[] {
     .filter((line) => line !== "")
     .map((line) => {
       const fields = line.split(" ");
-      const type = fields[fields.indexOf("-") + 1] ?? "";
-      return { id: Number(fields[0]), root: unescaped(fields[3]), place: unescaped(fields[4]), type };
+      const [type = "", , options = ""] = fields.slice(fields.indexOf("-") + 1);
+      const [id, , , root, place] = fields;
+      return { id: Number(id), root: unescaped(root), place: unescaped(place), type, options: options.split(",") };
     });
 }
 
 /** mountinfo writes space, tab, newline and backslash as three octal digits. */
-export function unescaped(field = ""): string {
+function unescaped(field = ""): string {
   return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

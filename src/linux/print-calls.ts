@@ -4,6 +4,7 @@
 import * as caps from "./abi/capability.ts";
 import * as fcntl from "./abi/fcntl.ts";
 import * as ioctl from "./abi/ioctl.ts";
+import * as mempolicy from "./abi/mempolicy.ts";
 import * as mount from "./abi/mount.ts";
 import * as prctl from "./abi/prctl.ts";
 import { RLIMITS } from "./abi/resource.ts";
@@ -18,6 +19,7 @@ import {
   groupsText,
   type Layout,
   layout,
+  nodeMaskText,
   rlimitText,
   schedAttrText,
 } from "./print-structs.ts";
@@ -241,6 +243,12 @@ const ioPriority = number((value) => {
   return `${named(prctl.IOPRIO_CLASS)(value >> prctl.IOPRIO_CLASS_SHIFT)}|${priority}`;
 });
 
+const memoryPolicy = number((value) => {
+  const modifiers = value & 0xe000;
+  const mode = named(mempolicy.MPOL)(value & ~modifiers);
+  return modifiers === 0 ? mode : `${mode}|${flags(mempolicy.MPOL_F)(modifiers)}`;
+});
+
 const filterProgram: Format = (arg, names, all) =>
   arg instanceof Struct
     ? `{${new DataView(arg.bytes.buffer).getUint16(0, true)} instructions}`
@@ -297,6 +305,7 @@ const FORMATS: { readonly [name in Call["name"]]?: readonly Format[] } = {
   sched_setaffinity: [plain, omitted, struct(cpuMaskText)],
   sched_setattr: [plain, struct(schedAttrText), plain],
   seccomp: [one({ SECCOMP_SET_MODE_FILTER: prctl.SECCOMP_SET_MODE_FILTER }), number(hex), filterProgram],
+  set_mempolicy: [memoryPolicy, struct(nodeMaskText), omitted],
   setdomainname: [bytesText, omitted],
   setgroups: [omitted, struct(groupsText)],
   sethostname: [bytesText, omitted],

@@ -82,15 +82,24 @@ function capabilityNames(bits: bigint): string {
 
 /** The mask of sched_setaffinity(2), as a list such as cpuset(7) has. */
 export function cpuMaskText(bytes: Uint8Array): string {
+  return `{cpus ${listText(bytes)}}`;
+}
+
+/** The mask of set_mempolicy(2), in the same form. */
+export function nodeMaskText(bytes: Uint8Array): string {
+  return `{nodes ${listText(bytes)}}`;
+}
+
+function listText(bytes: Uint8Array): string {
   const ranges: string[] = [];
-  const has = (cpu: number): boolean => ((bytes[cpu >> 3] ?? 0) & (1 << (cpu & 7))) !== 0;
-  for (let cpu = 0; cpu < bytes.length * 8; cpu++) {
-    if (!has(cpu)) continue;
-    const first = cpu;
-    while (has(cpu + 1)) cpu++;
-    ranges.push(first === cpu ? `${cpu}` : `${first}-${cpu}`);
+  const has = (bit: number): boolean => ((bytes[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0;
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    if (!has(bit)) continue;
+    const first = bit;
+    while (has(bit + 1)) bit++;
+    ranges.push(first === bit ? `${bit}` : `${first}-${bit}`);
   }
-  return `{cpus ${ranges.join(",")}}`;
+  return ranges.join(",");
 }
 
 /** An array of gid_t. */

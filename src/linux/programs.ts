@@ -20,6 +20,7 @@ import { planKeyring, planLoopback, planNames } from "./identity.ts";
 import { planLookup } from "./lookup.ts";
 import { planConfinement, planKeyLabel } from "./lsm.ts";
 import { planMaskedPaths, planReadonlyPaths } from "./masked-paths.ts";
+import { planMemoryPolicy } from "./memory-policy.ts";
 import { planMount } from "./mounts.ts";
 import {
   cloneFlags,
@@ -189,6 +190,7 @@ export interface Become {
   /** Which of 0, 1, 2 are the host's /dev/null. */
   readonly nullStdio: readonly number[];
   readonly personality?: Parameters<typeof planPersonality>[1];
+  readonly memoryPolicy?: Parameters<typeof planMemoryPolicy>[1];
   /** exec: process.execCPUAffinity. */
   readonly affinity?: Process["execCPUAffinity"];
   readonly terminal: Terminal | undefined;
@@ -220,6 +222,7 @@ export function become(plan: Plan, as: Become): Became {
   if (as.affinity !== undefined) planFinalAffinity(plan, as.affinity);
   planScheduling(plan, process);
   planPersonality(plan, as.personality);
+  planMemoryPolicy(plan, as.memoryPolicy);
   // Without no_new_privs a filter may be set by CAP_SYS_ADMIN only, which is about to go.
   if (seccomp !== undefined && process.noNewPrivileges !== true) planSeccomp(plan, seccomp);
   planBoundingSet(plan, process, as.lastCapability);

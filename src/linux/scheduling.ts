@@ -5,12 +5,9 @@
 import type { IoPriority, Linux, Process, Scheduler } from "../spec/config.gen.ts";
 import { IOPRIO_CLASS, IOPRIO_CLASS_SHIFT, IOPRIO_WHO_PROCESS, PERSONALITY } from "./abi/prctl.ts";
 import { SCHED_FLAG, SCHED_POLICY, schedAttr } from "./abi/sched.ts";
+import { ALL_BITS, bitsOf } from "./bit-list.ts";
 import { syscall } from "./calls.ts";
 import type { Plan } from "./plan.ts";
-
-/** Bytes of an affinity mask that names every CPU that Linux can have (CONFIG_NR_CPUS ≤ 8192). */
-const ALL_CPUS = 1024;
-const LAST_CPU = ALL_CPUS * 8 - 1;
 
 /** Applies process.scheduler and process.ioPriority. Before seccomp, which may forbid the calls. */
 export function planScheduling(plan: Plan, process: Process): void {
@@ -38,7 +35,7 @@ function planIoPriority(plan: Plan, { class: ioClass, priority = 0 }: IoPriority
 
 /** Allows all CPUs of the cgroup again: since Linux 6.2 a mask that the caller set would outlive the move into it. */
 export function planAffinityReset(plan: Plan): void {
-  const mask = new Uint8Array(ALL_CPUS).fill(0xff);
+  const mask = new Uint8Array(ALL_BITS).fill(0xff);
   plan.at("cgroup").tolerate("EINVAL", syscall("sched_setaffinity", 0, mask.length, mask));
 }
 
@@ -53,25 +50,8 @@ export function planFinalAffinity(plan: Plan, { initial, final }: NonNullable<Pr
 
 /** Sets the mask that a list of CPUs names. */
 export function planAffinity(plan: Plan, field: string, cpus: string): void {
-  const mask = affinityMask(cpus);
+  const mask = bitsOf(cpus);
   plan.at(field).add(syscall("sched_setaffinity", 0, mask.length, mask));
-}
-
-/**
- * A list of CPUs as in cpuset(7), "0-3,7", as the bits of sched_setaffinity(2). Of CPUs beyond all that Linux can have one
- * bit is left, which makes the kernel answer as it does for any that is not there.
- */
-export function affinityMask(cpus: string): Uint8Array {
-  const numbers = cpus.split(",").flatMap((range) => {
-    const [first = 0, last = first] = range
-      .trim()
-      .split("-")
-      .map((cpu) => Math.min(Number(cpu), LAST_CPU));
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  });
-  const mask = new Uint8Array(Math.ceil((Math.max(...numbers) + 1) / 64) * 8);
-  for (const number of numbers) mask[number >> 3] = (mask[number >> 3] ?? 0) | (1 << (number & 7));
-  return mask;
 }
 
 /** Sets the execution domain of linux.personality. */

@@ -16,6 +16,8 @@ export interface FeatureFacts {
   readonly capabilities: readonly string[];
   /** All mount options that are understood, as opposed to handed to the file system. */
   readonly mountOptions: readonly string[];
+  /** What a memory policy may be. */
+  readonly memoryPolicy: { readonly modes: readonly string[]; readonly flags: readonly string[] };
   /** Of the libseccomp that was found: its version, and the flags that it and the kernel support. */
   readonly libseccomp?: { readonly version: string; readonly supportedFlags: readonly SeccompFlag[] };
 }
@@ -27,7 +29,7 @@ const CLAIMS: Readonly<LinuxFeatures> = {
   cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
   apparmor: { enabled: true },
   selinux: { enabled: true },
-  intelRdt: { enabled: false, schemata: false, enableMonitoring: false },
+  intelRdt: { enabled: true, schemata: true, enableMonitoring: true },
   mountExtensions: { idmap: { enabled: true } },
   netDevices: { enabled: true },
 };
@@ -47,6 +49,7 @@ export function features(facts: FeatureFacts): Features {
       namespaces: [...namespaces],
       capabilities: [...facts.capabilities],
       ...claims,
+      memoryPolicy: { modes: [...facts.memoryPolicy.modes], flags: [...facts.memoryPolicy.flags] },
       seccomp: seccomp(facts.libseccomp),
     },
     annotations: {

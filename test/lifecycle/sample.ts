@@ -20,6 +20,7 @@ export function sample(changes: Partial<State> = {}): State {
     cgroups: { mode: "v2", paths: {} },
     cgroupsMade: true,
     hasProcess: true,
+    memoryLimited: false,
     confined: false,
     ownKeyring: true,
     lastCalls: [],

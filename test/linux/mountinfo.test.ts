@@ -8,7 +8,7 @@ it("a line tells of a mount, however many tags it has", () => {
     "",
   ].join("\n");
   expect(parseMountinfo(text)).toEqual([
-    { id: 22, root: "/", place: "/", type: "ext4" },
-    { id: 36, root: "/a b", place: "/mnt/c\td\\", type: "tmpfs" },
+    { id: 22, root: "/", place: "/", type: "ext4", options: ["rw"] },
+    { id: 36, root: "/a b", place: "/mnt/c\td\\", type: "tmpfs", options: ["rw", "size=4k"] },
   ]);
 });

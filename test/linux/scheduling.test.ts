@@ -1,12 +1,7 @@
 import { expect, it } from "vitest";
+import { bitsOf } from "../../src/linux/bit-list.ts";
 import { Plan } from "../../src/linux/plan.ts";
-import {
-  affinityMask,
-  planAffinityReset,
-  planFinalAffinity,
-  planPersonality,
-  planScheduling,
-} from "../../src/linux/scheduling.ts";
+import { planAffinityReset, planFinalAffinity, planPersonality, planScheduling } from "../../src/linux/scheduling.ts";
 import type { Process, Scheduler } from "../../src/spec/config.gen.ts";
 import { calls, process } from "./sample.ts";
 
@@ -52,14 +47,14 @@ it.each([
   ["63", [0, 0, 0, 0, 0, 0, 0, 0x80]],
   ["64", [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]],
 ])("the CPUs %s are bits of whole words", (list, bytes) => {
-  expect([...affinityMask(list)]).toEqual(bytes);
+  expect([...bitsOf(list)]).toEqual(bytes);
 });
 
 it("CPUs that no kernel has take no memory to name", () => {
-  const mask = affinityMask("0,1000-999999999");
+  const mask = bitsOf("0,1000-999999999");
   expect(mask.length).toBe(1024);
   expect(mask.at(-1)).toBe(0xff);
-  expect(affinityMask("999999999")).toHaveLength(1024);
+  expect(bitsOf("999999999")).toHaveLength(1024);
 });
 
 it("the mask is given back whole, where there is a CPU to run on", () => {

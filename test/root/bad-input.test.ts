@@ -13,21 +13,6 @@ import { repository } from "./harness/runtime.ts";
 const pointers = except({ runc: "names no field", crun: "names no field" });
 const lenient = except({ runc: "1.1 takes it", crun: "1.8 takes it" });
 
-describe("what tsrun cannot do yet", () => {
-  const asked: readonly (readonly [field: string, fields: Json])[] = [
-    ["linux.memoryPolicy", { linux: { memoryPolicy: { mode: "MPOL_BIND", nodes: "0" } } }],
-    ["linux.intelRdt", { linux: { intelRdt: { closID: "sample" } } }],
-  ];
-  for (const [field, fields] of asked) {
-    needs(except({ runc: "can, or ignores it", crun: "can, or ignores it" }))(
-      `${field} is refused by name, not ignored`,
-      async ({ box }) => {
-        expect(await refusalOf(box, idle(), fields)).toContain(`${field}: is not supported yet`);
-      },
-    );
-  }
-});
-
 describe("config.json", () => {
   test("that is missing", async ({ box }) => {
     const container = box.container();

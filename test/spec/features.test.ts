@@ -9,10 +9,11 @@ const FACTS: FeatureFacts = {
   commit: "abc",
   capabilities: ["CAP_CHOWN", "CAP_KILL"],
   mountOptions: ["rro", "bind"],
+  memoryPolicy: { modes: ["MPOL_BIND"], flags: [] },
   libseccomp: { version: "2.5.4", supportedFlags: ["SECCOMP_FILTER_FLAG_LOG"] },
 };
 
-test.each([FACTS, { version: "0.1.0", capabilities: [], mountOptions: [] }])(
+test.each([FACTS, { version: "0.1.0", capabilities: [], mountOptions: [], memoryPolicy: { modes: [], flags: [] } }])(
   "the structure satisfies our schema and the upstream one",
   (facts) => {
     const structure = features(facts);
@@ -25,6 +26,7 @@ test("what others know is told as they know it", () => {
   const structure = features(FACTS);
   expect(structure.mountOptions).toEqual(["bind", "rro"]);
   expect(structure.linux?.capabilities).toEqual(["CAP_CHOWN", "CAP_KILL"]);
+  expect(structure.linux?.memoryPolicy).toEqual(FACTS.memoryPolicy);
   expect(structure.linux?.seccomp).toMatchObject({ enabled: true, supportedFlags: ["SECCOMP_FILTER_FLAG_LOG"] });
   expect(structure.annotations).toMatchObject({
     "io.github.seccomp.libseccomp.version": "2.5.4",

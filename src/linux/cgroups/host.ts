@@ -10,7 +10,7 @@
 
 import { fileSystemType, statusOf } from "../file-status.ts";
 import { readText } from "../files.ts";
-import { unescaped } from "../mountinfo.ts";
+import { type MountInfo, parseMountinfo } from "../mountinfo.ts";
 import { dirname } from "../paths.ts";
 
 /** How the host mounts its cgroups. */
@@ -58,7 +58,7 @@ export function cgroupHost(probe: Probe = thisHost): CgroupHost {
 }
 
 function v1Hierarchies(own: ReadonlyMap<string, string>, probe: Probe): Hierarchy[] {
-  let mounts: readonly CgroupMount[] | undefined;
+  let mounts: readonly MountInfo[] | undefined;
   const found: Hierarchy[] = [];
   for (const [name, path] of own) {
     if (name === "" || isForeign(name)) continue;
@@ -67,9 +67,9 @@ function v1Hierarchies(own: ReadonlyMap<string, string>, probe: Probe): Hierarch
       found.push({ name, mount: usual, own: visible(path) });
       continue;
     }
-    mounts ??= parseCgroupMounts(probe.read("mountinfo"));
+    mounts ??= parseMountinfo(probe.read("mountinfo")).filter(({ type }) => type === "cgroup");
     const mount = mounts.find((each) => sameHierarchy(each, name));
-    if (mount !== undefined) found.push({ name, mount: mount.mountPoint, own: below(mount.root, path) });
+    if (mount !== undefined) found.push({ name, mount: mount.place, own: below(mount.root, path) });
   }
   return found;
 }
@@ -79,7 +79,7 @@ function isForeign(name: string): boolean {
   return name.startsWith("name=") && name !== "name=systemd";
 }
 
-function sameHierarchy(mount: CgroupMount, name: string): boolean {
+function sameHierarchy(mount: MountInfo, name: string): boolean {
   return name.split(",").every((controller) => mount.options.includes(controller));
 }
 
@@ -103,28 +103,6 @@ export function parseProcCgroup(text: string): Map<string, string> {
     if (name > 0 && path > 0) paths.set(line.slice(name, path - 1), line.slice(path));
   }
   return paths;
-}
-
-/** A cgroup v1 mount as /proc/self/mountinfo shows it: proc_pid_mountinfo(5). */
-export interface CgroupMount {
-  /** Which directory of the hierarchy is mounted. */
-  readonly root: string;
-  readonly mountPoint: string;
-  /** Super block options: "rw" and the controllers, or "name=systemd". */
-  readonly options: readonly string[];
-}
-
-/** The cgroup v1 mounts in the text of /proc/PID/mountinfo, in order. */
-export function parseCgroupMounts(text: string): CgroupMount[] {
-  const mounts: CgroupMount[] = [];
-  for (const line of text.split("\n")) {
-    const [mount = "", superBlock = ""] = line.split(" - ");
-    if (!superBlock.startsWith("cgroup ")) continue;
-    const fields = mount.split(" ");
-    const options = superBlock.split(" ")[2] ?? "";
-    mounts.push({ root: unescaped(fields[3]), mountPoint: unescaped(fields[4]), options: options.split(",") });
-  }
-  return mounts;
 }
 
 // linux/magic.h

@@ -105,6 +105,18 @@ export interface Oom {
   readonly peak: string | undefined;
 }
 
+/** In numbers; a limit beyond what these hold is none, and not there. */
+export function oomNumbers({ kills, limit, peak }: Oom): { kills: number; limit?: number; peak?: number } {
+  const number = (text: string | undefined): number | undefined =>
+    text !== undefined && Number.isSafeInteger(Number(text)) ? Number(text) : undefined;
+  const [most, used] = [number(limit), number(peak)];
+  return {
+    kills: Number(kills),
+    ...(most !== undefined && { limit: most }),
+    ...(used !== undefined && { peak: used }),
+  };
+}
+
 /** Whether processes of a cgroup were killed for want of memory; undefined when none was, or nobody knows. */
 export function oomOf(cgroup: Cgroup): Oom | undefined {
   const v2 = cgroup.mode === "v2";

@@ -10,8 +10,8 @@ import { type Json, type Read, unlessEmpty } from "./stats-json.ts";
 import { statsV1 } from "./stats-v1.ts";
 import { statsV2 } from "./stats-v2.ts";
 
-/** The statistics of a cgroup now. */
-export function statsOf(cgroup: Cgroup): Json {
+/** The statistics of a cgroup now, with what resctrl has to tell. */
+export function statsOf(cgroup: Cgroup, rdt: Json = {}): Json {
   const read: Read = (file) => cgroup.read(file);
   const { cpu, cpuset, memory, blkio, hugetlb } = cgroup.mode === "v2" ? statsV2(read) : statsV1(read);
   const pages = hugepageSizes().flatMap((size): [string, Json][] => {
@@ -25,7 +25,7 @@ export function statsOf(cgroup: Cgroup): Json {
     pids: unlessEmpty({ current: count(read("pids.current")), limit: count(read("pids.max"), 0) }),
     blkio,
     hugetlb: Object.fromEntries(pages),
-    intel_rdt: {},
+    intel_rdt: rdt,
     network_interfaces: null, // runc tells of interfaces that it made, which it has not done for years
   };
 }

@@ -9,6 +9,7 @@ import * as bpf from "../../../src/linux/abi/bpf.ts";
 import * as capability from "../../../src/linux/abi/capability.ts";
 import * as fcntl from "../../../src/linux/abi/fcntl.ts";
 import * as ioctl from "../../../src/linux/abi/ioctl.ts";
+import * as mempolicy from "../../../src/linux/abi/mempolicy.ts";
 import * as mount from "../../../src/linux/abi/mount.ts";
 import * as prctl from "../../../src/linux/abi/prctl.ts";
 import * as resource from "../../../src/linux/abi/resource.ts";
@@ -80,6 +81,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
     called: (name) => ({ LINK_SIZE: "sizeof(struct ifinfomsg)", ADDRESS_SIZE: "sizeof(struct ifaddrmsg)" })[name],
   },
   resource: { exports: resource, headers: ["linux/resource.h"] },
+  mempolicy: {
+    exports: mempolicy,
+    headers: ["linux/mempolicy.h"],
+    called: (name) => (name === "MPOL_WEIGHTED_INTERLEAVE" ? "" : undefined), // of Linux 6.9
+  },
   bpf: {
     exports: bpf,
     headers: ["linux/bpf.h"],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cgroupHost, type Probe, parseCgroupMounts, parseProcCgroup } from "../../../src/linux/cgroups/host.ts";
+import { cgroupHost, type Probe, parseProcCgroup } from "../../../src/linux/cgroups/host.ts";
 
 /** A host on which `mounts` are mounted; `subdirectories` are those of them that are not the root of their hierarchy. */
 function host(cgroup: string, mounts: Record<string, "cgroup" | "cgroup2" | "other">, more: Partial<Hosted> = {}) {
@@ -98,20 +98,6 @@ describe("parseProcCgroup", () => {
       ["cpu,cpuacct", "/a:b/c"],
       ["name=systemd", "/init.scope"],
       ["", "/x:y"],
-    ]);
-  });
-});
-
-describe("parseCgroupMounts", () => {
-  it("takes cgroup v1 mounts only, however many optional fields a line has", () => {
-    const text = [
-      "22 27 0:21 / /proc rw,relatime - proc proc rw",
-      "31 23 0:28 / /sys/fs/cgroup rw shared:9 - tmpfs tmpfs rw",
-      "32 31 0:29 /../.. /sys/fs/cgroup/cpu,cpuacct rw shared:13 master:2 - cgroup cgroup rw,cpu,cpuacct",
-      "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw,nsdelegate",
-    ].join("\n");
-    expect(parseCgroupMounts(text)).toEqual([
-      { root: "/../..", mountPoint: "/sys/fs/cgroup/cpu,cpuacct", options: ["rw", "cpu", "cpuacct"] },
     ]);
   });
 });
