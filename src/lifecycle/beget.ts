@@ -11,6 +11,7 @@ import type { Result } from "../linux/plan.ts";
 import { type Launch, launch } from "../linux/programs.ts";
 import { stopIgnoringChildren } from "../linux/sigchld.ts";
 import type { Descriptors } from "./descriptors.ts";
+import { setOomScore } from "./oom-score.ts";
 
 /** What is wanted. */
 export interface Wanted extends Omit<Launch, "cgroup" | "childSocket"> {
@@ -19,6 +20,8 @@ export interface Wanted extends Omit<Launch, "cgroup" | "childSocket"> {
   readonly cgroup: Cgroup;
   /** The process enters cgroups of version 1 by itself, later than the agent would. */
   readonly entersCgroupLater: boolean;
+  /** process.oomScoreAdj */
+  readonly oomScore: number | undefined;
   /** What the agent gets; closed here once it has them. */
   readonly descriptors: Descriptors;
 }
@@ -52,7 +55,7 @@ function putDown(socket: number, answers: () => Results, pid: Result): void {
 /** Starts an agent and tells it what to do. Disposing of `undo` ends it and the process. */
 export function beget(
   undo: DisposableStack,
-  { name, cgroup, entersCgroupLater, descriptors, ...wanted }: Wanted,
+  { name, cgroup, entersCgroupLater, oomScore, descriptors, ...wanted }: Wanted,
 ): Expected {
   stopIgnoringChildren();
   using joins = cgroup.open();
@@ -63,6 +66,7 @@ export function beget(
   const socket = descriptors.free();
   const agent = undo.use(Agent.spawn({ fds: descriptors.pairs(), argv0: name, socket }));
   descriptors[Symbol.dispose]();
+  setOomScore(agent.pid, oomScore);
   const tasks = entersCgroupLater ? [] : joins.tasks;
   const { plan, pid } = launch({ ...wanted, cgroup: { ...joins, tasks }, childSocket });
   const answers = new AgentKernel(agent).begin(plan);

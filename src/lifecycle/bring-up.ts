@@ -24,31 +24,33 @@ import { type Answers, Plan } from "../linux/plan.ts";
 import { type Program, type SeccompFilter, type StartFifos, setUp } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
-import type { Config, Process } from "../spec/config.gen.ts";
+import type { Config } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
 import { SPEC_VERSION } from "../spec/version.ts";
 import { configWarnings } from "../spec/warnings.ts";
 import { beget } from "./beget.ts";
+import { giveCgroup } from "./cgroup-ownership.ts";
 import type { Globals } from "./command.ts";
 import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
 import { unmountRoot } from "./destroy.ts";
 import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
-import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
+import { checkIdMaps, checkIds, writeIdMaps } from "./id-maps.ts";
 import type { Log } from "./log.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { outOfMemory } from "./oom-death.ts";
-import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
 import { processStat } from "./process-identity.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
+import { checkRootless, isRootless } from "./rootless.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { refuse, refuseUnsupported } from "./unsupported.ts";
+import { isOrdinaryUser } from "./users.ts";
 
 /** What the command line says about a container to be made. */
 export interface Request extends Globals {
@@ -97,6 +99,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const descriptors = undo.use(new Descriptors());
   const namespaces = openNamespaces(config.linux, descriptors);
   checkMountNamespace(config, namespaces);
+  checkRootless(config, namespaces);
   const preserved = preservedDescriptors(request.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
 
@@ -120,6 +123,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     made.killAll();
     made.remove();
   });
+  container.note({ cgroups: cgroup.record() }); // who is rootless may have to do without
   const fifos = request.waitsForStart ? makeFifos(container, descriptors) : { gate: -1, failure: -1 };
 
   const expected = beget(undo, {
@@ -127,13 +131,15 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     namespaces,
     keyring: request.noNewKeyring ? undefined : request.id,
     timeOffsets: linux?.timeOffsets,
+    oomScore: config.process?.oomScoreAdj,
     cgroup,
     entersCgroupLater: true,
     descriptors,
     firstPrivateFd: 3 + preserved.fds.length,
+    unprivileged: isOrdinaryUser(),
   });
   // All of this is made while the kernel makes the process.
-  const { plan, programOf, bear } = planInside(undo, {
+  const { plan, programOf, bear } = planInside({
     request,
     config,
     bundle,
@@ -150,12 +156,13 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     cgroupTasks: expected.cgroupTasks,
     env: preserved.env,
   });
-  const { child: init, kernel } = expected.meet();
-  bear(init.pid);
+  const born = expected.meet();
+  const { child: init, kernel } = born;
+  bear(born);
   if (request.debug) request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(cgroups.paths)}`);
-  if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
-  else if (linux !== undefined && hasNamespace(namespaces, "user")) checkIdMaps(init.pid, linux);
-  if (config.process !== undefined) setFromOutside(init.pid, config.process);
+  settleIds(config, namespaces, init.pid);
+  giveCgroup(cgroup, config, init.pid);
+  if (config.process !== undefined) setLimits(init.pid, config.process.rlimits);
   container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
   if (hasCreateHooks(config)) container.update({});
@@ -164,6 +171,15 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const answers = runLimited(kernel, plan, cgroup, linux?.resources?.memory?.limit);
   needsPoststop = true;
   return { container, init, kernel, program: programOf?.(answers, kernel), fifos };
+}
+
+/** Sees to it that the container's ids are some of the host's. */
+function settleIds(config: Config, namespaces: Namespaces, pid: number): void {
+  if (namespaces.created.has("user")) writeIdMaps(pid, config.linux ?? {});
+  else if (hasNamespace(namespaces, "user")) {
+    checkIdMaps(pid, config.linux ?? {});
+    checkIds(config, pid);
+  } else if (thisHost.inUserNamespace()) checkIds(config, "self");
 }
 
 /** In the words that callers of runc's look for. */
@@ -219,7 +235,7 @@ function makeCgroup(host: CgroupHost, { id, rootless }: Request, { linux }: Conf
     id,
     cgroupsPath: linux?.cgroupsPath,
     resources: linux?.resources,
-    rootless: rootless === true || (rootless === "auto" && process.geteuid?.() !== 0),
+    rootless: () => isRootless(rootless),
   });
 }
 
@@ -272,12 +288,6 @@ function makeFifos(container: Container, descriptors: Descriptors): StartFifos {
   return { gate: descriptors.open(container.fifoPath, O_RDWR), failure };
 }
 
-/** What tsrun does to init while it is root still, with rights that init may not have. */
-function setFromOutside(pid: number, process: Process): void {
-  setOomScore(pid, process.oomScoreAdj);
-  setLimits(pid, process.rlimits);
-}
-
 interface Inside {
   readonly request: Request;
   readonly config: Config;
@@ -294,10 +304,10 @@ interface Inside {
   readonly env: readonly string[];
 }
 
-/** The plan of everything in init up to its program; `bear` tells of its pid once that is known. */
-function planInside(undo: DisposableStack, at: Inside) {
+/** The plan of everything in init up to its program; `bear` tells of it once it is there. */
+function planInside(at: Inside) {
   const { request, config, namespaces } = at;
-  const taker = new DescriptorTaker(undo);
+  const taker = new DescriptorTaker();
   const plan = new Plan();
   const { to, terminal } = setUp({
     plan,
@@ -306,11 +316,12 @@ function planInside(undo: DisposableStack, at: Inside) {
     namespaces,
     bundle: at.bundle,
     rootfs: at.rootfs,
-    cgroups: cgroupDirectories(at.cgroup, at.host),
+    cgroups: cgroupDirectories(at.cgroup, at.host, request),
     takeDescriptor: taker.take,
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
     cgroupTasks: at.cgroupTasks,
+    unprivileged: isOrdinaryUser(),
     ...createHooks(config, at.container, at.onHooks),
   });
   for (const check of to.checks) plan.pause("check", check);
@@ -327,7 +338,8 @@ function planInside(undo: DisposableStack, at: Inside) {
     defaultUmask: DEFAULT_UMASK,
     extraEnv: at.env,
     lastCapability: thisHost.lastCapability(),
-    inUserNamespace: hasNamespace(namespaces, "user"),
+    inUserNamespace: hasNamespace(namespaces, "user") || thisHost.inUserNamespace(),
+    openToOwner: isOrdinaryUser() && namespaces.created.has("user"),
   });
   return { plan, programOf, bear: taker.from };
 }
@@ -335,9 +347,13 @@ function planInside(undo: DisposableStack, at: Inside) {
 /** The specification leaves the umask to the caller; every runtime makes it this, and images rely on it. */
 const DEFAULT_UMASK = 0o022;
 
-/** What a cgroup mount shows: the container's own, or tsrun's where it has none. */
-function cgroupDirectories(cgroup: Cgroup, host: CgroupHost): CgroupDirectory[] {
+/**
+ * What a cgroup mount shows: the container's own, or tsrun's where it has none; for one who is rootless, whose own he could
+ * change from inside, nothing (CVE-2023-25809).
+ */
+function cgroupDirectories(cgroup: Cgroup, host: CgroupHost, { rootless }: Request): CgroupDirectory[] {
   const paths = Object.entries(cgroup.record().paths);
   if (paths.length > 0) return paths.map(([name, directory]) => ({ name, directory }));
+  if (isRootless(rootless)) return [];
   return host.hierarchies.map(({ name, mount, own }) => ({ name, directory: `${mount}${own}` }));
 }

@@ -22,7 +22,7 @@ export function startHooks(container: Container, root: string): void {
   const config = loadConfig(container.configPath, SPEC_FILES);
   const become = becomeOf(
     config,
-    state.namespaces.some(({ type }) => type === "user"),
+    state.namespaces.some(({ type }) => type === "user") || thisHost.inUserNamespace(),
     root,
   );
   using undo = new DisposableStack();

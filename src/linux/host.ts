@@ -1,12 +1,19 @@
 // What the plans ask about the host before they are made: a plan is then a function of (Config, Host) alone, and tests
 // answer for hosts that they are not on.
 
+import { CAPABILITIES } from "./abi/capability.ts";
+import { PR_CAPBSET_READ } from "./abi/prctl.ts";
 import { makedev } from "./abi/stat.ts";
+import { syscallNumber } from "./abi/syscalls.ts";
 import { exists, fileSystemType, statusOf } from "./file-status.ts";
 import { linkTarget, readText } from "./files.ts";
+import { syscall } from "./libc.ts";
 
 /** <linux/magic.h> */
 const PROC_SUPER_MAGIC = 0x9fa0;
+
+/** USER_NS_INIT_INO of <linux/nsfs.h>: the same since there are files of namespaces. */
+const FIRST_USER_NAMESPACE = `user:[${0xeffffffd}]`;
 
 /** Questions to the host. */
 export interface Host {
@@ -21,9 +28,14 @@ export interface Host {
   isProcfs(path: string): boolean;
   /** The number of the last capability that the kernel has. */
   lastCapability(): number;
+  /** Whether tsrun is in a user namespace other than the first: as root there it has no rights over the host. */
+  inUserNamespace(): boolean;
   /** Mount points of whole procfs and sysfs file systems outside `rootfs`, deepest first. */
   fullProcAndSysMounts(rootfs: string): readonly string[];
 }
+
+/** What inUserNamespace found. */
+let nested: boolean | undefined;
 
 /** The host that tsrun runs on. */
 export const thisHost: Host = {
@@ -38,11 +50,24 @@ export const thisHost: Host = {
   },
   linkAt: linkTarget,
   isProcfs: (path) => fileSystemType(path) === PROC_SUPER_MAGIC,
-  lastCapability: () => Number(readText("/proc/sys/kernel/cap_last_cap")),
+  lastCapability,
+  inUserNamespace() {
+    nested ??= linkTarget("/proc/self/ns/user") !== FIRST_USER_NAMESPACE;
+    return nested;
+  },
   fullProcAndSysMounts(rootfs) {
     return parseProcAndSysMounts(readText("/proc/self/mountinfo"), rootfs);
   },
 };
+
+/** Asked of the bounding set: EINVAL is the answer for what there is not, capabilities(7). Two calls, where the file of /proc takes four. */
+function lastCapability(): number {
+  const has = (number: number): boolean => syscall(syscallNumber("prctl"), PR_CAPBSET_READ, number) >= 0;
+  let last = CAPABILITIES.length - 1;
+  while (has(last + 1)) last++;
+  while (!has(last)) last--;
+  return last;
+}
 
 /** Mount points of procfs and sysfs in the text of a mountinfo file (proc_pid_mountinfo(5)), outside `rootfs`. */
 export function parseProcAndSysMounts(mountinfo: string, rootfs: string): string[] {

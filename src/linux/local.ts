@@ -25,11 +25,6 @@ export function pidfdOpen(pid: number): number {
   return call("process", "pidfd_open", pid, 0);
 }
 
-/** A duplicate of another process's descriptor. pidfd_getfd(2). */
-export function pidfdGetfd(pidfd: number, fd: number): number {
-  return call("process", "pidfd_getfd", pidfd, fd, 0);
-}
-
 /** Sends a signal by pidfd: to that process and no later one with its pid. pidfd_send_signal(2). */
 export function pidfdSendSignal(pidfd: number, signal: number): void {
   call("signal", "pidfd_send_signal", pidfd, signal, 0, 0);

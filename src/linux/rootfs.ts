@@ -2,7 +2,7 @@
 // runtime-spec config.md#root, config-linux.md#rootfs-mount-propagation. The order of all this is in programs.ts.
 
 import type { Config } from "../spec/config.gen.ts";
-import { AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
 import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_MOVE, MS_PRIVATE, MS_SLAVE } from "./abi/mount.ts";
 import {
   cloneTree,
@@ -72,12 +72,15 @@ export function planRoot(from: RootIngredients): RootBuilder {
     plan.add(close(slash));
   }
   plan.at("root.path");
-  const root = plan.add(cloneTree(AT_FDCWD, rootfs, AT_RECURSIVE));
+  const held = from.sources.opened.get(rootfs);
+  const whole =
+    held === undefined ? cloneTree(AT_FDCWD, rootfs, AT_RECURSIVE) : cloneTree(held, "", AT_EMPTY_PATH | AT_RECURSIVE);
+  const root = plan.add(whole);
   // On the host it may come to lie on its own original, and as a peer of that would take it away when it goes.
   if (!hasNamespace(namespaces, "mount")) plan.add(mountSetattr(root, { propagation: MS_PRIVATE }, AT_RECURSIVE));
-  const place = plan.add(openat(AT_FDCWD, rootfs, O_PATH | O_DIRECTORY));
+  const place = held ?? plan.add(openat(AT_FDCWD, rootfs, O_PATH | O_DIRECTORY));
   plan.add(moveMount(root, place));
-  plan.add(close(place));
+  if (held === undefined) plan.add(close(place));
   return {
     ...from,
     root,

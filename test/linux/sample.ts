@@ -20,6 +20,7 @@ export function host(changes: Partial<Host> = {}): Host {
     linkAt: () => undefined,
     isProcfs: (path) => path.startsWith("/proc"),
     lastCapability: () => LAST_CAPABILITY,
+    inUserNamespace: () => false,
     fullProcAndSysMounts: () => ["/sys", "/proc"],
     ...changes,
   };

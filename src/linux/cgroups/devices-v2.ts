@@ -18,12 +18,12 @@ import { inUserNamespace } from "./user-namespace.ts";
  * @param cgroup a descriptor of the cgroup's directory
  * @throws SyscallError
  */
-export function setDevicesV2(cgroup: number, filter: DeviceFilter, rootless: boolean): void {
+export function setDevicesV2(cgroup: number, filter: DeviceFilter, rootless: () => boolean): void {
   try {
     install(cgroup, filter);
   } catch (error) {
     if (!isErrno(error, "EPERM")) throw error;
-    if (!rootless && !allowsAll(filter) && !inUserNamespace()) throw error;
+    if (!allowsAll(filter) && !rootless() && !inUserNamespace()) throw error;
   }
 }
 
