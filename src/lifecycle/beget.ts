@@ -6,7 +6,8 @@ import { Agent, socketpair } from "../linux/agent/agent.ts";
 import { close } from "../linux/agent/descriptors.ts";
 import { killAndReap } from "../linux/agent/reap.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
-import { AgentKernel, type Results } from "../linux/kernel.ts";
+import { ConfigError } from "../linux/errors.ts";
+import { AgentKernel, type Results, SyscallError } from "../linux/kernel.ts";
 import type { Result } from "../linux/plan.ts";
 import { type Launch, launch } from "../linux/programs.ts";
 import { stopIgnoringChildren } from "../linux/sigchld.ts";
@@ -52,6 +53,20 @@ function putDown(socket: number, answers: () => Results, pid: Result): void {
   }
 }
 
+/** The pid of the new process. Who may write to a v2 cgroup alone cannot bring processes into it from outside: cgroups(7). */
+function born(answers: () => Results, pid: Result, intoCgroup: boolean): number {
+  try {
+    return answers().value(pid);
+  } catch (error) {
+    if (!intoCgroup || !(error instanceof SyscallError) || error.call.name !== "clone3" || error.errno !== EACCES)
+      throw error;
+    const why = "tsrun may not put processes there from its own cgroup: that needs to be the owner of one above both";
+    throw new ConfigError("linux.cgroupsPath", `${why}: ${error.message}`);
+  }
+}
+
+const EACCES = 13;
+
 /** Starts an agent and tells it what to do. Disposing of `undo` ends it and the process. */
 export function beget(
   undo: DisposableStack,
@@ -76,7 +91,7 @@ export function beget(
   });
   const meet = (): Born => {
     met = true;
-    const child = undo.use(Agent.adopted(ours, answers().value(pid)));
+    const child = undo.use(Agent.adopted(ours, born(answers, pid, joins.directory !== undefined)));
     agent.hangUp(); // it ends while we go on, and is reaped when `undo` or the caller is done
     const kernel = new AgentKernel(child);
     kernel.adoptReply();
