@@ -16,7 +16,7 @@ import {
   syscall,
 } from "./calls.ts";
 import type { CgroupDirectory } from "./cgroup-mount.ts";
-import { ConfigError } from "./errors.ts";
+import { ConfigError, SafetyViolation } from "./errors.ts";
 import type { Host } from "./host.ts";
 import { InRoot } from "./in-root.ts";
 import { propagationOf } from "./mount-options.ts";
@@ -169,10 +169,22 @@ export function checkMountNamespace(config: Config, namespaces: Namespaces): voi
   for (const [field, value] of needs) if (value !== undefined) throw new ConfigError(field, "needs a mount namespace");
 }
 
-/** Opens /proc of the container: of the mount that the config asks for, else of one that nobody sees. */
+/**
+ * Opens /proc of the container: of the mount that the config asks for, else of one that nobody sees. In a user namespace the
+ * processes of the host's pid namespace are not ours to show by a mount of our own: there it is the host's, until that is left.
+ */
 export function planProc(to: RootBuilder): Result {
-  to.proc ??= planPrivateProc(to.plan);
+  to.proc ??= mayMountProc(to) ? planPrivateProc(to.plan) : planHostProc(to);
   return to.proc;
+}
+
+function mayMountProc({ namespaces, host }: RootBuilder): boolean {
+  return hasNamespace(namespaces, "pid") || !(hasNamespace(namespaces, "user") || host.inUserNamespace());
+}
+
+function planHostProc({ plan, host }: RootBuilder): Result {
+  if (!host.isProcfs("/proc")) throw new SafetyViolation("linux.sysctl", "/proc of the host is no procfs");
+  return plan.add(openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
 }
 
 function planPrivateProc(plan: Plan): Result {

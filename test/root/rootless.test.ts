@@ -311,6 +311,15 @@ describe("namespaces", () => {
     expect(link).not.toBe(execFileSync("readlink", ["/proc/self/ns/time"], { encoding: "utf8" }).trim());
   });
 
+  test("parameters of its network can be set in the caller's pid namespace, too", async ({ box }) => {
+    const types = ["ipc", "uts", "mount", "user", "network"];
+    const sysctl = { "net.ipv4.ping_group_range": "0 0" };
+    const proc = { destination: "/proc", type: "bind", source: "/proc", options: ["rbind"] };
+    const shared = { linux: { namespaces: types.map((type) => ({ type })), sysctl } };
+    const mounted = { mounts: [proc, ...withoutGroups(MOUNTS.slice(1))] };
+    expect(await printed(box, SINGLE, shared, mounted, sh("cat /proc/sys/net/ipv4/ping_group_range"))).toBe("0\t0\n");
+  });
+
   needs(helpers)("those of another of his containers, and a terminal there", async ({ box }) => {
     const first = container(box, BOTH, idle());
     expect(await first.runDetached()).toMatchObject({ code: 0 });
