@@ -342,8 +342,8 @@ describe("namespaces", () => {
     give(box);
     expect((await second.execDetached(["tty"], ["--tty", "--console-socket", socket.path])).code).toBe(0);
     await socket.receive().until(/\/dev\/pts\/\d/);
-    const stranger = container(box, BOTH, pod, { process: { user: { uid: 70_000, gid: 0 } } });
-    expect((await stranger.create()).stderr).toContain("process.user.uid: 70000 is not mapped");
+    const stranger = container(box, BOTH, pod, { process: { user: { uid: 0, gid: 70_000 } } });
+    expect((await stranger.create()).stderr).toContain("process.user.gid: 70000 is not mapped");
   });
 });
 
