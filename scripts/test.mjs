@@ -32,11 +32,19 @@ const PROGRAMS = {
 
 /** Root tests that say something different where cgroup v2 is all there is and systemd has made the mounts: in one boot. */
 const GUEST_TESTS = [
-  ..."cgroup exec hazards hooks lifecycle limits mounts namespaces process resources terminal"
+  ..."apparmor cgroup exec hazards hooks lifecycle limits mounts namespaces process resources systemd terminal"
     .split(" ")
     .map((name) => `test/root/${name}`),
   ..."bpf cgroups/v2 cgroups/devices-v2".split(" ").map((name) => `test/linux/${name}`),
 ];
+
+/** Those that say something different where systemd has made cgroups of version 1. */
+const GUEST_V1_TESTS = "cgroup-place cgroups limits resources systemd update"
+  .split(" ")
+  .map((name) => `test/root/${name}.test.ts`);
+
+/** In the names of the tests of engines that are run in a guest too, whose kernel has what this machine's may not have. */
+const APPARMOR = "AppArmor";
 
 /** In the name of a test that needs what User Mode Linux has not (cpuset, hugetlb, rdma …): it runs in an emulated PC. */
 const QEMU_MARK = "[qemu]";
@@ -69,7 +77,22 @@ function suites() {
     { name: "engine" },
     { name: "root", missing: asRoot ? undefined : "needs root" },
     { name: "vm", missing: guestMissing(), guest: { words: GUEST_TESTS, seconds: 420 } },
-    { name: "vm, QEMU", missing: guestMissing("qemu"), guest: { backend: "qemu", words: markedTests(), seconds: 300 } },
+    { name: "vm, cgroup v1", missing: guestMissing(), guest: { cgroup: "v1", words: GUEST_V1_TESTS, seconds: 300 } },
+    {
+      name: "vm, SELinux",
+      missing: guestMissing("uml", true),
+      guest: { selinux: true, words: ["test/root/selinux.test.ts"], seconds: 120 },
+    },
+    {
+      name: "vm, QEMU",
+      missing: guestMissing("qemu"),
+      guest: { backend: "qemu", words: markedTests(), only: QEMU_MARK, seconds: 300 },
+    },
+    {
+      name: "vm, engines",
+      missing: guestMissing(),
+      guest: { project: "engines", words: ["--testNamePattern", APPARMOR], only: APPARMOR, seconds: 240 },
+    },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];
 }
@@ -100,9 +123,9 @@ function runSuite({ name, missing, guest }) {
     return;
   }
   const { passed, failed, skipped } = JSON.parse(readFileSync(file, "utf8"));
-  const place = guest === undefined ? "" : "in the guest: ";
-  // Those without the mark are no part of a run that is for the marked ones.
-  const meant = skipped.filter((test) => guest?.backend !== "qemu" || test.name.includes(QEMU_MARK));
+  const place = guest === undefined ? "" : `in the guest (${name}): `;
+  // The others are no part of a run that is for some only.
+  const meant = skipped.filter((test) => guest?.only === undefined || test.name.includes(guest.only));
   totals.passed += passed;
   totals.failed.push(...failed.map((test) => `${place}${test}`));
   totals.skipped.push(...meant.map((test) => ({ name: `${place}${test.name}`, reason: test.reason })));

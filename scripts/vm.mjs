@@ -1,5 +1,5 @@
 // The root suites in a virtual machine, where systemd is the first process and cgroup v2 all there is (test/vm): for
-// `npm run test:vm` and the suite "vm" of `npm test`. The repository is shared with the guest, which runs vitest with the
+// `npm run test:vm` and the suites "vm" of `npm test`. The repository is shared with the guest, which runs vitest with the
 // Node of the dev dependencies; what it writes stays there, but for the summary. All files in one boot.
 
 import { spawnSync } from "node:child_process";
@@ -14,6 +14,13 @@ const QEMU = {
   virtiofsd: "/usr/libexec/virtiofsd|/usr/lib/qemu/virtiofsd", // Debian 12 has it in a package that qemu brings
 };
 
+/** Has systemd mount cgroup v1 (the hybrid of it), which it does by the kernel's command line only. */
+const CGROUP_V1 = "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1";
+/** Has the kernel run SELinux in place of AppArmor, and deny nothing until a test has loaded a policy. */
+const LSM_SELINUX = "lsm=selinux enforcing=0";
+/** Compiles policies of SELinux. Only here: the guest's image has what most tests need. */
+const SECILC = { secilc: "secilc" };
+
 /** A guest that died of itself, before the command ended. */
 const DIED = 125;
 
@@ -23,31 +30,53 @@ let build;
 const environment = { ...process.env, PATH };
 
 /** Makes the guest's image unless it is there; the reason when that cannot be. */
-export function guestMissing(backend = "uml") {
+export function guestMissing(backend = "uml", selinux = false) {
   if (process.arch !== "x64") return "the guest is for x86-64 only";
   if (process.getuid() !== 0) return "needs root";
   if (!existsSync("/etc/debian_version")) return "the guest is made of Debian's packages";
   installDebianPackages(backend === "qemu" ? { ...PROGRAMS, ...QEMU } : PROGRAMS, "no guest can be made");
+  if (selinux) installDebianPackages(SECILC, "no policy for SELinux can be made");
   // Once: what failed will fail again. `timeout` ends what the script started, too.
   build ??= spawn("timeout", ["300", join(repository, "test/vm/build")]).status;
   return build === 0 ? undefined : `the guest's image cannot be made (test/vm/build ended with status ${build})`;
 }
 
-/** Runs vitest's root project in a guest, and returns its status. `summary` is a file in a folder of its own. */
-export function testInGuest({ words, summary, backend = "uml", seconds }) {
+/**
+ * Runs a project of vitest's in a guest, and returns its status. `summary` is a file in a folder of its own. With `selinux` that is
+ * the guest's security module, in place of AppArmor, and there is a policy for tests to load.
+ */
+export function testInGuest(suite) {
+  const { words, summary, project = "root", backend = "uml", cgroup = "v2", selinux = false, seconds } = suite;
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
-  const env = { TSRUN_TEST_SUMMARY: summary, RUNTIME: process.env.RUNTIME, NO_COLOR: "1", CI: "1" };
+  const policy = selinux ? compilePolicy(dirname(summary)) : undefined;
+  const env = {
+    TSRUN_TEST_SUMMARY: summary,
+    TSRUN_SELINUX_POLICY: policy,
+    RUNTIME: process.env.RUNTIME,
+    NO_COLOR: "1",
+    CI: "1",
+  };
   const options = [
     ...["--backend", backend, "--timeout", `${seconds}`, "--mem", "3072", "--chdir", repository],
+    ...["--append", [cgroup === "v1" ? CGROUP_V1 : "", selinux ? LSM_SELINUX : ""].join(" ")],
     ...["--share", repository, "--share", `${dirname(summary)}::rw`],
     ...Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : ["--env", `${name}=${value}`])),
   ];
   const run = () =>
-    spawn(join(repository, "test/vm/run"), [...options, "--", node, vitest, "run", "--project", "root", ...words]);
+    spawn(join(repository, "test/vm/run"), [...options, "--", node, vitest, "run", "--project", project, ...words]);
   const { status } = run();
   if (status !== DIED) return status;
   console.log("The guest died; once more.");
   return run().status;
+}
+
+/** The path of the policy, as the kernel takes it; the tests that need it say so where it could not be made. */
+function compilePolicy(directory) {
+  const policy = join(directory, "selinux-policy");
+  const contexts = join(directory, "selinux-contexts"); // of files: it says nothing of them
+  const source = join(repository, "test/vm/selinux.cil");
+  const { status } = spawn("secilc", ["--policyvers", "33", "--output", policy, "--filecontext", contexts, source]);
+  return status === 0 ? policy : undefined;
 }
 
 function spawn(program, args) {

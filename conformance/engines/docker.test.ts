@@ -3,7 +3,7 @@
 
 import { existsSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
-import { needs, program } from "../../test/root/harness/needs.ts";
+import { kernelFile, needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import {
   client,
@@ -113,4 +113,22 @@ needsDocker("docker pauses a container, changes its limits and removes it while 
   expect((await call("exec", "box", "true")).code).toBe(0);
   await call("pause", "box");
   expect(await call("rm", "--force", "box")).toMatchObject({ code: 0 });
+});
+
+needs(
+  kernelFile("/sys/kernel/security/apparmor"),
+  program("dockerd"),
+  program("docker"),
+  program("containerd"),
+)("docker has its containers, and what it runs in them, confined by AppArmor", async ({ box }) => {
+  const call = await docker(box);
+  const who = ["cat", "/proc/self/attr/current"];
+  const run = ["run", "--rm", "--network=none"];
+  expect((await call(...run, "busybox", ...who)).stdout).toBe("docker-default (enforce)\n");
+  expect((await call(...run, "--security-opt", "apparmor=unconfined", "busybox", ...who)).stdout).toBe("unconfined\n");
+  const missing = await call(...run, "--security-opt", `apparmor=${box.word}`, "busybox", "true");
+  expect(missing).toMatchObject({ code: 125, stderr: expect.stringContaining(box.word) });
+  await call("run", "--detach", "--name", "box", "--network=none", "busybox", "sleep", "60");
+  expect((await call("exec", "--user", "1000", "box", ...who)).stdout).toBe("docker-default (enforce)\n");
+  expect((await call("rm", "--force", "box")).code).toBe(0);
 });

@@ -1,7 +1,7 @@
 // Podman on the runtime: import an image, run, exec, stop, remove. Everything that it keeps lies in the sandbox.
 
 import { expect } from "vitest";
-import { needs, program } from "../../test/root/harness/needs.ts";
+import { kernelFile, needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import { client, limitOf, removeIfNew, removeParentCgroups, rootfsTar, runtimeProgram } from "./engine.ts";
 
@@ -77,4 +77,20 @@ needsPodman("podman pauses a container, changes its limits and removes it while 
   expect((await call("exec", "c", "true")).code).toBe(0);
   await call("pause", "c");
   expect((await call("rm", "--force", "--time", "0", "c")).code).toBe(0);
+});
+
+needs(
+  kernelFile("/sys/kernel/security/apparmor"),
+  program("podman"),
+  program("conmon"),
+)("podman has its containers, and what it runs in them, confined by AppArmor", async ({ box }) => {
+  const call = podman(box);
+  await call("import", rootfsTar(box), "busybox");
+  const who = ["cat", "/proc/self/attr/current"];
+  const run = ["run", "--network=none", `--cgroup-parent=/${box.word}`, ...LIMITS];
+  expect((await call(...run, "--rm", "busybox", ...who)).stdout).toMatch(/^containers-default-\S+ \(enforce\)\n$/);
+  expect((await call(...run, "--rm", "--privileged", "busybox", ...who)).stdout).toBe("unconfined\n");
+  await call(...run, "--detach", "--name", "c", "busybox", "sleep", "60");
+  expect((await call("exec", "c", ...who)).stdout).toMatch(/^containers-default-\S+ \(enforce\)\n$/);
+  expect((await call("rm", "--force", "--time=0", "c")).code).toBe(0);
 });

@@ -8,9 +8,11 @@ import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../linux/abi/fcntl.ts";
 import { type Agent, AgentEnded } from "../linux/agent/agent.ts";
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
 import { Cgroup, type CgroupRecord } from "../linux/cgroups/cgroup.ts";
-import { createCgroup } from "../linux/cgroups/create.ts";
+import { type CgroupRequest, createCgroup } from "../linux/cgroups/create.ts";
 import { type CgroupHost, cgroupHost } from "../linux/cgroups/host.ts";
 import { cgroupPaths } from "../linux/cgroups/paths.ts";
+import { createUnit, unitRecord } from "../linux/cgroups/systemd/create.ts";
+import { type Unit, unitOf } from "../linux/cgroups/systemd/unit.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { linkStatusOf } from "../linux/file-status.ts";
 import { writeText } from "../linux/files.ts";
@@ -18,12 +20,14 @@ import { thisHost } from "../linux/host.ts";
 import { mountAt } from "../linux/host-mount.ts";
 import type { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
+import { checkModules, procfsFor } from "../linux/lsm.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
 import { type Answers, Plan } from "../linux/plan.ts";
 import { type Program, type SeccompFilter, type StartFifos, setUp } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
+import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
@@ -103,6 +107,8 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const preserved = preservedDescriptors(request.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
 
+  const procfs = descriptors.ownIfAny(procfsFor(config.process ?? {}));
+
   const seccomp = linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, request.root);
 
   let needsPoststop = false;
@@ -119,20 +125,20 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   undo.defer(() => unmountRoot(container.state));
   writeText(container.configPath, text, 0o600); // what was checked, whatever the file is by now
   if (notified) prepareNotify(container.directory);
-  const cgroup = undo.adopt(makeCgroup(host, request, config), (made) => {
-    made.killAll();
-    made.remove();
-  });
-  container.note({ cgroups: cgroup.record() }); // who is rootless may have to do without
+  // A unit of systemd's is made around a process that is there; without systemd the cgroup is there first.
+  const { unit } = cgroups;
+  const early = unit === undefined ? undo.adopt(makeCgroup(host, request, config), unmake) : Cgroup.fromRecord(cgroups);
   const fifos = request.waitsForStart ? makeFifos(container, descriptors) : { gate: -1, failure: -1 };
 
   const expected = beget(undo, {
     name: "tsrun:init",
     namespaces,
     keyring: request.noNewKeyring ? undefined : request.id,
+    confined: config.process,
+    procfs,
     timeOffsets: linux?.timeOffsets,
     oomScore: config.process?.oomScoreAdj,
-    cgroup,
+    cgroup: unit === undefined ? early : Cgroup.NONE,
     entersCgroupLater: true,
     descriptors,
     firstPrivateFd: 3 + preserved.fds.length,
@@ -146,12 +152,13 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     rootfs,
     namespaces,
     host,
-    cgroup,
+    cgroup: early,
     container,
     onHooks: () => {
       needsPoststop = true;
     },
     seccomp,
+    procfs,
     leftOpen: expected.leftOpen,
     cgroupTasks: expected.cgroupTasks,
     env: preserved.env,
@@ -159,11 +166,18 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const born = expected.meet();
   const { child: init, kernel } = born;
   bear(born);
+  const cgroup =
+    unit === undefined ? early : undo.adopt(makeUnit(host, request, config, { cgroups, unit, pid: init.pid }), unmake);
   if (request.debug) request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(cgroups.paths)}`);
   settleIds(config, namespaces, init.pid);
   giveCgroup(cgroup, config, init.pid);
   if (config.process !== undefined) setLimits(init.pid, config.process.rlimits);
-  container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
+  container.note({
+    pid: init.pid,
+    pidStart: processStat(init.pid)?.start ?? 0,
+    cgroupsMade: true,
+    cgroups: cgroup.record(),
+  });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
   if (hasCreateHooks(config)) container.update({});
   if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], init.pid);
@@ -179,7 +193,7 @@ function settleIds(config: Config, namespaces: Namespaces, pid: number): void {
   else if (hasNamespace(namespaces, "user")) {
     checkIdMaps(pid, config.linux ?? {});
     checkIds(config, pid);
-  } else if (thisHost.inUserNamespace()) checkIds(config, "self");
+  } else if (inUserNamespace()) checkIds(config, "self");
 }
 
 /** In the words that callers of runc's look for. */
@@ -211,32 +225,55 @@ const NO_CGROUPS: CgroupHost = { mode: "v1", hierarchies: [] };
 function checkRequest(request: Request, config: Config, rootfs: string): void {
   refuse("--pidfd-socket", request.pidfdSocket);
   refuseUnsupported(config);
+  checkModules(config.process ?? {}, config.linux?.mountLabel, thisHost);
   checkConsole(config.process?.terminal === true, request.detached, request.consoleSocket);
-  if (request.cgroupManager === "systemd")
-    throw new ConfigError("--systemd-cgroup", "the systemd cgroup driver is not supported yet");
   const status = linkStatusOf(rootfs);
   if (status === undefined) throw new ConfigError("root.path", `${rootfs}: no such file or directory`);
   if (status.kind !== "directory") throw new ConfigError("root.path", `${rootfs}: not a directory`);
 }
 
 /** Where the cgroups will be, known before they are made so that a tsrun killed in between leaves none unknown. */
-function cgroupRecord(host: CgroupHost, { id }: Request, { linux }: Config): CgroupRecord {
+function cgroupRecord(host: CgroupHost, request: Request, { linux }: Config): CgroupRecord {
   if (host.hierarchies.length === 0) return { mode: host.mode, paths: {} };
-  const directories = cgroupPaths(host, linux?.cgroupsPath, id);
+  if (request.cgroupManager === "systemd") {
+    const bus = isRootless(request.rootless) || inUserNamespace() ? "user" : "system";
+    return unitRecord(host, unitOf(linux?.cgroupsPath, request.id, bus));
+  }
+  const directories = cgroupPaths(host, linux?.cgroupsPath, request.id);
   return {
     mode: host.mode,
     paths: Object.fromEntries(directories.map(({ hierarchy, path }) => [hierarchy.name, path])),
   };
 }
 
-function makeCgroup(host: CgroupHost, { id, rootless }: Request, { linux }: Config): Cgroup {
-  if (host.hierarchies.length === 0) return new Cgroup(host.mode, new Map());
-  return createCgroup(host, {
-    id,
+function makeCgroup(host: CgroupHost, request: Request, config: Config): Cgroup {
+  if (host.hierarchies.length === 0) return Cgroup.NONE;
+  return createCgroup(host, cgroupRequest(request, config));
+}
+
+/** The same as a systemd unit, which takes the container's first process. */
+function makeUnit(
+  host: CgroupHost,
+  request: Request,
+  config: Config,
+  { cgroups: record, unit, pid }: { cgroups: CgroupRecord; unit: Unit; pid: number },
+): Cgroup {
+  const { annotations = {} } = config;
+  return createUnit(host, { ...cgroupRequest(request, config), unit, record, annotations, pid });
+}
+
+function cgroupRequest(request: Request, { linux }: Config): CgroupRequest {
+  return {
+    id: request.id,
     cgroupsPath: linux?.cgroupsPath,
     resources: linux?.resources,
-    rootless: () => isRootless(rootless),
-  });
+    rootless: () => isRootless(request.rootless),
+  };
+}
+
+function unmake(cgroup: Cgroup): void {
+  cgroup.killAll();
+  cgroup.remove();
 }
 
 interface Places {
@@ -270,10 +307,14 @@ function firstState(request: Request, config: Config, places: Places): State {
     ...places,
     cgroupsMade: false,
     hasProcess: config.process !== undefined,
-    confined: linux?.seccomp !== undefined || linux?.personality !== undefined,
+    confined: isConfined(config),
     ownKeyring: !request.noNewKeyring,
     lastCalls: [],
   };
+}
+
+function isConfined({ process = { cwd: "", args: [] }, linux }: Config): boolean {
+  return [linux?.seccomp, linux?.personality, process.apparmorProfile, process.selinuxLabel].some(Boolean);
 }
 
 /**
@@ -299,6 +340,7 @@ interface Inside {
   readonly container: Container;
   readonly onHooks: () => void;
   readonly seccomp: SeccompFilter | undefined;
+  readonly procfs: number | undefined;
   readonly leftOpen: readonly number[];
   readonly cgroupTasks: readonly number[];
   readonly env: readonly string[];
@@ -331,6 +373,7 @@ function planInside(at: Inside) {
     process,
     personality: linux?.personality,
     seccomp: at.seccomp,
+    procfs: at.procfs,
     terminal,
     onTerminal: request.onTerminal,
     takeDescriptor: taker.take,
@@ -338,7 +381,7 @@ function planInside(at: Inside) {
     defaultUmask: DEFAULT_UMASK,
     extraEnv: at.env,
     lastCapability: thisHost.lastCapability(),
-    inUserNamespace: hasNamespace(namespaces, "user") || thisHost.inUserNamespace(),
+    inUserNamespace: hasNamespace(namespaces, "user") || inUserNamespace(),
     openToOwner: isOrdinaryUser() && namespaces.created.has("user"),
   });
   return { plan, programOf, bear: taker.from };

@@ -22,6 +22,11 @@ export class Descriptors implements Disposable {
     return fd;
   }
 
+  /** Takes over one that may be none. */
+  ownIfAny(fd: number | undefined): number | undefined {
+    return fd === undefined ? undefined : this.own(fd);
+  }
+
   /** Hands on a descriptor that somebody else closes. */
   lend(fd: number): number {
     this.#lent.push(fd);

@@ -33,10 +33,14 @@ export function unmountRoot({ rootfs, mountBefore }: State): void {
 
 /** A create that was killed may or may not have made them: what is somebody else's is in use and stays. */
 function removeCgroup(cgroup: Cgroup, made: boolean): void {
-  try {
+  if (made) {
     cgroup.remove();
-  } catch (error) {
-    if (made) throw error;
+    return;
+  }
+  try {
+    cgroup.removeDirectories();
+  } catch {
+    // In use.
   }
 }
 

@@ -8,6 +8,7 @@
 
 import { Cgroup, type CgroupRecord } from "../linux/cgroups/cgroup.ts";
 import { cgroupHost, parseProcCgroup } from "../linux/cgroups/host.ts";
+import { attachTo } from "../linux/cgroups/systemd/manager.ts";
 import { readText } from "../linux/files.ts";
 import { clean } from "../linux/paths.ts";
 import type { Container } from "./container.ts";
@@ -19,6 +20,21 @@ export function cgroupForExec(container: Container, words: readonly string[]): C
   if (words.length > 0) return Cgroup.fromRecord(recordBelow(container.state.cgroups, words));
   const cgroup = cgroupOf(container);
   return handsOut(container.state.cgroups) ? withInit(container, cgroup) : cgroup;
+}
+
+/**
+ * What of it the agent can enter by itself. In a cgroup of the user's own systemd that is nothing, since who is not root may
+ * not move a process out of where the machine's systemd has put it; systemd may: `takeIn`.
+ */
+export function enterable(cgroup: Cgroup): Cgroup {
+  return cgroup.unit?.bus === "user" ? Cgroup.NONE : cgroup;
+}
+
+/** Has the user's systemd take a process into `cgroup`, where `enterable` has left that open. @throws CgroupError */
+export function takeIn({ state }: Container, cgroup: Cgroup, pid: number): void {
+  if (cgroup.unit?.bus !== "user") return;
+  const [whole = "", part = ""] = [state.cgroups.paths[""], cgroup.record().paths[""]];
+  attachTo(cgroup.unit, part.slice(whole.length), pid);
 }
 
 /** The directories that --cgroup means. @throws UsageError for a mistake, be they there or not */
@@ -71,11 +87,11 @@ function handsOut({ paths }: CgroupRecord): boolean {
 }
 
 function withInit(container: Container, cgroup: Cgroup): Cgroup {
-  const { mode, paths } = cgroup.record();
+  const { paths, ...record } = cgroup.record();
   const mount = cgroupHost().hierarchies.find(({ name }) => name === "")?.mount;
   const place = parseProcCgroup(textOf(`/proc/${container.state.pid}/cgroup`)).get("");
   if (mount === undefined || place === undefined) return cgroup;
-  return Cgroup.fromRecord({ mode, paths: { ...paths, "": clean(`${mount}/${place}`) } });
+  return Cgroup.fromRecord({ ...record, paths: { ...paths, "": clean(`${mount}/${place}`) } });
 }
 
 function textOf(path: string): string {

@@ -24,17 +24,24 @@ export function execProcess(container: Container, flags: Flags, args: readonly s
     const process = loadProcess(flags.process, SPEC_FILES);
     const needsConfig = container.state.confined || process.capabilities === undefined;
     const config = needsConfig ? loadConfig(container.configPath, SPEC_FILES) : undefined;
-    return { process: withCapabilitiesOf(process, config?.process), config };
+    return { process: withOwn(process, config?.process), config };
   }
   if (args.length === 0) throw new UsageError("process args cannot be empty");
   const config = loadConfig(container.configPath, SPEC_FILES);
   return { process: changed(config.process ?? { cwd: "/", args: [] }, flags, args), config };
 }
 
-/** A process that says nothing of capabilities has the container's. */
-function withCapabilitiesOf(process: Process, own: Process | undefined): Process {
+/** A process that says nothing of capabilities, its profile or label has the container's: it shall not get out by silence. */
+function withOwn(process: Process, own: Process | undefined): Process {
   const capabilities = process.capabilities ?? own?.capabilities;
-  return capabilities === undefined ? process : { ...process, capabilities };
+  const apparmorProfile = process.apparmorProfile || own?.apparmorProfile;
+  const selinuxLabel = process.selinuxLabel || own?.selinuxLabel;
+  return {
+    ...process,
+    ...(capabilities !== undefined && { capabilities }),
+    ...(apparmorProfile !== undefined && { apparmorProfile }),
+    ...(selinuxLabel !== undefined && { selinuxLabel }),
+  };
 }
 
 function changed(own: Process, flags: Flags, args: readonly string[]): Process {

@@ -7,12 +7,14 @@ import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
+import { checkModules, procfsFor } from "../linux/lsm.ts";
 import { planJoinCgroups } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
 import { runNow, type SeccompFilter } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { planChroot } from "../linux/rootfs.ts";
 import { planTerminal } from "../linux/terminal.ts";
+import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config, Process } from "../spec/config.gen.ts";
 import { beget } from "./beget.ts";
 import type { Context, ExitStatus } from "./command.ts";
@@ -20,7 +22,7 @@ import type { FlagsOf } from "./command-table.ts";
 import { checkConsole, consoleSender } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
-import { cgroupForExec } from "./exec-cgroup.ts";
+import { cgroupForExec, enterable, takeIn } from "./exec-cgroup.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
 import { checkIds } from "./id-maps.ts";
@@ -31,7 +33,7 @@ import { compileFilter } from "./seccomp-filter.ts";
 import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
-import { refuse, refuseUnsupportedProcess } from "./unsupported.ts";
+import { refuse } from "./unsupported.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Runs a process. The status is its own when tsrun waits for it. */
@@ -43,11 +45,11 @@ export function command(context: Context<"exec">): ExitStatus {
   checkConsole(process.terminal === true, flags.detach, flags.consoleSocket);
   refuse("--pidfd-socket", flags.pidfdSocket);
   const cgroup = cgroupForExec(container, flags.cgroup);
-  refuseUnsupportedProcess(process);
+  checkModules(process, undefined, thisHost);
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
-  const { meet, leftOpen, cgroups, inside, env } = enter(undo, { container, cgroup, process, flags });
+  const { meet, leftOpen, cgroups, inside, procfs, env } = enter(undo, { container, cgroup, process, flags });
   let proxy: TerminalProxy | undefined;
   const onTerminal = (master: number, name: string): void => {
     if (flags.detach) consoleSender(flags.consoleSocket)(master, name);
@@ -61,13 +63,15 @@ export function command(context: Context<"exec">): ExitStatus {
     process,
     config,
     seccomp,
+    procfs,
     env,
     onTerminal,
   });
   const born = meet();
   const { child, kernel } = born;
   bear(born);
-  if (hasUserNamespace(container.state) || thisHost.inUserNamespace()) checkIds({ process }, child.pid);
+  takeIn(container, cgroup, child.pid);
+  if (hasUserNamespace(container.state) || inUserNamespace()) checkIds({ process }, child.pid);
   context.log.debug(`the process is ${child.pid}`);
   setLimits(child.pid, process.rlimits);
   giveStreams(process, container.state.namespaces, child.pid);
@@ -111,19 +115,22 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
   const inside = bringsRoot(container.state)
     ? undefined
     : descriptors.open(rootOf(container.state), O_PATH | O_DIRECTORY);
+  const procfs = descriptors.ownIfAny(procfsFor(process));
   const { leftOpen, meet } = beget(undo, {
     name: "tsrun:exec",
     keyring: keyringOf(container.state),
+    confined: process,
+    procfs,
     namespaces: { created: new Set(), joined: [] },
     joinInit: { pidfd, flags: namespaceFlags(container.state) },
-    cgroup,
+    cgroup: enterable(cgroup),
     entersCgroupLater: false,
     descriptors,
     affinity: process.execCPUAffinity,
     oomScore: process.oomScoreAdj,
     firstPrivateFd: 3 + preserved.fds.length,
   });
-  return { meet, leftOpen: [...leftOpen, pidfd], cgroups, inside, env: preserved.env };
+  return { meet, leftOpen: [...leftOpen, pidfd], cgroups, inside, procfs, env: preserved.env };
 }
 
 interface Preparation {
@@ -137,6 +144,7 @@ interface Preparation {
   readonly process: Process;
   readonly config: Config | undefined;
   readonly seccomp: SeccompFilter | undefined;
+  readonly procfs: number | undefined;
   readonly env: readonly string[];
   readonly onTerminal: (master: number, name: string) => void;
 }
@@ -159,6 +167,7 @@ function prepare(as: Preparation) {
     process,
     personality: config?.linux?.personality,
     seccomp: as.seccomp,
+    procfs: as.procfs,
     terminal,
     onTerminal: as.onTerminal,
     takeDescriptor: taker.take,
@@ -166,7 +175,7 @@ function prepare(as: Preparation) {
     defaultUmask: undefined,
     extraEnv: as.env,
     lastCapability: thisHost.lastCapability(),
-    inUserNamespace: changesUser || thisHost.inUserNamespace(),
+    inUserNamespace: changesUser || inUserNamespace(),
     ...(process.execCPUAffinity !== undefined && { affinity: process.execCPUAffinity }),
   });
   return { plan, programOf, bear: taker.from };

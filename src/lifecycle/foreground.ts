@@ -4,10 +4,9 @@
 
 import { close } from "../linux/agent/descriptors.ts";
 import { call, pidfdOpen } from "../linux/local.ts";
-import { POLLIN, poll } from "../linux/poll.ts";
+import { POLLIN, type Polled, poll } from "../linux/poll.ts";
 import { isIgnored, LAST_SIGNAL, SignalPipe, trySignal } from "../linux/signal-pipe.ts";
 import type { ExitStatus } from "./command.ts";
-import type { Ready } from "./notify-start.ts";
 import type { TerminalProxy } from "./terminal-proxy.ts";
 
 /** Left to do what they do, by number, signal(7). */
@@ -53,31 +52,48 @@ function catchTheRest(signals: SignalPipe, withTerminal: boolean): void {
   signals.catch(Array.from({ length: LAST_SIGNAL }, (_, i) => i + 1).filter((signal) => !kept.has(signal)));
 }
 
+/** Something else to be heard of while the process runs. */
+export interface Listener {
+  readonly polled: Polled;
+  /** Hears it, without waiting. True when there is nothing more to come. */
+  hear(): boolean;
+}
+
 /** Waits for a child of tsrun's and disposes of the proxy. The status is the child's, or 128 and the number of the signal. */
 export function waitInForeground(
   pid: number,
   proxy: TerminalProxy | undefined,
   signals: SignalPipe,
-  ready?: Ready,
+  listeners: readonly Listener[] = [],
 ): ExitStatus {
   using undo = new DisposableStack();
   undo.use(proxy);
   const pidfd = undo.adopt(pidfdOpen(pid), close);
   catchTheRest(signals, proxy !== undefined);
   proxy?.begin();
-  serve(pidfd, signals, proxy, ready);
+  serve(pidfd, signals, proxy, listeners);
   proxy?.drain(signals.fd, () => endingSignal(signals) !== undefined);
   return exitStatus(pid);
 }
 
 /** Until the process ends. */
-function serve(pidfd: number, signals: SignalPipe, proxy: TerminalProxy | undefined, ready: Ready | undefined): void {
-  let unready = ready;
+function serve(
+  pidfd: number,
+  signals: SignalPipe,
+  proxy: TerminalProxy | undefined,
+  listeners: readonly Listener[],
+): void {
+  let others = listeners;
   for (;;) {
-    const always = [pidfd, signals.fd, unready?.fd ?? -1].map((fd) => ({ fd, events: POLLIN }));
-    const [ended, signalled, said, ...rest] = poll(proxy === undefined ? always : [...always, ...proxy.wanted()]);
+    const always = [pidfd, signals.fd].map((fd) => ({ fd, events: POLLIN }));
+    const [ended, signalled, ...rest] = poll([
+      ...always,
+      ...others.map(({ polled }) => polled),
+      ...(proxy?.wanted() ?? []),
+    ]);
+    const said = rest.splice(0, others.length);
+    others = others.filter((listener, i) => !said[i] || !listener.hear());
     if (signalled) for (const signal of signals.take()) passOn(signal, pidfd, proxy);
-    if (said && unready?.hear()) unready = undefined;
     proxy?.move(rest);
     if (ended) return;
   }

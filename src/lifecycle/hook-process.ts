@@ -39,6 +39,8 @@ export interface Inside {
   readonly root?: number;
   /** The container's cgroups; without them the hook stays in tsrun's. */
   readonly cgroup?: CgroupEntry;
+  /** The host's procfs, a descriptor, where `become` has an AppArmor profile or SELinux label. */
+  readonly procfs?: number | undefined;
   /** The container whose session keyring the hook joins. */
   readonly keyring: string | undefined;
   /** The working directory; by default the root. */
@@ -46,7 +48,7 @@ export interface Inside {
   /** The environment of a hook that has none of its own. */
   readonly env?: readonly string[];
   /** Who the hook is and what it may do; by default root of the container, with all rights. */
-  readonly become?: Omit<Become, "terminal" | "nullStdio">;
+  readonly become?: Omit<Become, "terminal" | "nullStdio" | "procfs">;
 }
 
 /** Descriptors of tsrun's that become 0, 1 and 2 of the hook's. */
@@ -82,11 +84,11 @@ export function startHookInside(hook: Hook, streams: Streams, inside: Inside): A
 }
 
 /** A child of tsrun's in the container. The agent that made it is gone again. */
-function cloneInside(streams: Streams, { pidfd, flags, cgroups, root, cgroup, keyring }: Inside): Agent {
+function cloneInside(streams: Streams, { pidfd, flags, cgroups, root, cgroup, procfs, keyring }: Inside): Agent {
   const { tasks = [], directory } = cgroup ?? {};
   const [ours, theirs] = socketpair();
   try {
-    const kept = [pidfd, theirs, ...tasks, directory, cgroups, root].filter((fd) => fd !== undefined);
+    const kept = [pidfd, theirs, ...tasks, directory, cgroups, root, procfs].filter((fd) => fd !== undefined);
     const fds = [...[...streams.entries()].map(([i, fd]) => [fd, i] as const), ...kept.map((fd) => [fd, fd] as const)];
     using agent = Agent.spawn({ fds, argv0: ARGV0, socket: free([...streams, ...kept]) });
     const { plan, pid } = launch({
@@ -127,7 +129,7 @@ function asUser(
   kernel: AgentKernel,
   pid: number,
   hook: Hook,
-  { cgroups, root, cwd }: Inside,
+  { cgroups, root, procfs, cwd }: Inside,
   as: NonNullable<Inside["become"]>,
 ): void {
   const process = { ...as.process, args: [hook.path], cwd: cwd ?? as.process.cwd };
@@ -136,7 +138,7 @@ function asUser(
   plan.at("hook");
   if (cgroups !== undefined) planJoinCgroups(plan, cgroups);
   planChroot(plan, root);
-  const { program } = become(plan, { ...as, process, terminal: undefined, nullStdio: [] });
+  const { program } = become(plan, { ...as, process, procfs, terminal: undefined, nullStdio: [] });
   planFate(plan);
   program(kernel.run(plan));
 }

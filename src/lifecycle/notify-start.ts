@@ -2,15 +2,13 @@
 
 import { close } from "../linux/files.ts";
 import { pidfdOpen } from "../linux/local.ts";
+import { POLLIN } from "../linux/poll.ts";
 import type { Container } from "./container.ts";
+import type { Listener } from "./foreground.ts";
 import { announceReady, managerSocket, notifyDirectory, openNotify, relayNotify, saysReady } from "./notify-socket.ts";
 
 /** What waits for the container to be ready. */
-export interface Ready {
-  /** Readable once the container has said something. */
-  readonly fd: number;
-  /** Hears it, without waiting; whether the container is ready and the manager has been told so. tsrun is the main process. */
-  readonly hear: () => boolean;
+export interface Ready extends Listener {
   /** Waits until it is, or has ended, and tells the manager. The container's init is the main process. */
   readonly relay: () => void;
 }
@@ -21,12 +19,13 @@ export function listen(container: Container): Ready | undefined {
   const socket = manager === undefined ? undefined : openNotify(notifyDirectory(container.directory));
   if (manager === undefined || socket === undefined) return undefined;
   return {
-    fd: socket,
+    polled: { fd: socket, events: POLLIN },
     hear: () => hear(socket, manager),
     relay: () => relay(container.state.pid, socket, manager),
   };
 }
 
+/** Whether the container is ready and the manager has been told so. tsrun is the main process. */
 function hear(socket: number, manager: string): boolean {
   if (!saysReady(socket)) return false;
   close(socket);

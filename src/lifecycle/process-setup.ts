@@ -16,6 +16,8 @@ export interface ProcessRequest {
   readonly process: Process;
   readonly personality: Linux["personality"];
   readonly seccomp: SeccompFilter | undefined;
+  /** As in Become. */
+  readonly procfs: number | undefined;
   readonly terminal: Terminal | undefined;
   /** Takes the master end of the terminal over. */
   readonly onTerminal: (master: number, name: string) => void;

@@ -1,8 +1,8 @@
 // What a container of an ordinary user needs of its config.
 
 import { ConfigError } from "../linux/errors.ts";
-import { thisHost } from "../linux/host.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
+import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
 import type { Globals } from "./command.ts";
 import { isOwnAlone } from "./id-maps.ts";
@@ -23,5 +23,5 @@ const GROUPS_DENIED =
 
 /** Whether permissions for cgroups may be missing. Asked only once one is. */
 export function isRootless(asked: Globals["rootless"]): boolean {
-  return asked === "auto" ? isOrdinaryUser() || thisHost.inUserNamespace() : asked;
+  return asked === "auto" ? isOrdinaryUser() || inUserNamespace() : asked;
 }

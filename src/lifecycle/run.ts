@@ -10,7 +10,7 @@ import { cgroupOf } from "./container-cgroup.ts";
 import { destroy } from "./destroy.ts";
 import { catchSignals, endingSignal, waitInForeground } from "./foreground.ts";
 import { listen } from "./notify-start.ts";
-import { KILLED, outOfMemory } from "./oom-death.ts";
+import { KILLED, listenForOom, outOfMemory } from "./oom-death.ts";
 import { writePidFile } from "./pid-file.ts";
 import { startHooks } from "./start-hooks.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
@@ -38,6 +38,7 @@ export function command(context: Context<"run">): ExitStatus {
   container.update({ phase: "created" });
   if (container.state.hooks.startContainer.length > 0) startHooks(container, context.root);
   const ready = listen(container);
+  using oom = flags.detach ? undefined : listenForOom(cgroupOf(container));
   kernel.runLast(runNow(program));
   if (flags.pidFile !== undefined) undo.defer(writePidFile(flags.pidFile, init.pid));
   afterStart(container);
@@ -49,8 +50,9 @@ export function command(context: Context<"run">): ExitStatus {
     ready?.relay();
     return 0;
   }
-  const status = waitInForeground(init.pid, proxy, signals, ready);
-  const why = status === KILLED ? outOfMemory(cgroupOf(container)) : undefined;
+  const listeners = [ready, oom].filter((listener) => listener !== undefined);
+  const status = waitInForeground(init.pid, proxy, signals, listeners);
+  const why = status === KILLED ? (outOfMemory(cgroupOf(container)) ?? oom?.told) : undefined;
   if (why !== undefined) context.log.error(`the container was killed, and its memory had run out: ${why}`);
   using _lock = container;
   if (!flags.keep && container.lockAgain()) destroy(container, context.log);

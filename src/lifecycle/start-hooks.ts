@@ -5,7 +5,9 @@ import { O_RDONLY } from "../linux/abi/fcntl.ts";
 import { close, open } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
+import { procfsFor } from "../linux/lsm.ts";
 import type { Become } from "../linux/programs.ts";
+import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { loadConfig } from "../spec/load.ts";
 import type { Container } from "./container.ts";
@@ -20,21 +22,20 @@ import { SPEC_FILES } from "./spec-files.ts";
 export function startHooks(container: Container, root: string): void {
   const { state } = container;
   const config = loadConfig(container.configPath, SPEC_FILES);
-  const become = becomeOf(
-    config,
-    state.namespaces.some(({ type }) => type === "user") || thisHost.inUserNamespace(),
-    root,
-  );
+  const become = becomeOf(config, state.namespaces.some(({ type }) => type === "user") || inUserNamespace(), root);
   using undo = new DisposableStack();
   const pidfd = undo.adopt(pidfdOpen(state.pid), close);
   const cgroup = undo.use(cgroupOf(container).open());
   const namespace = cgroupNamespaceOf(state);
+  const procfs = procfsFor(config.process ?? {});
+  if (procfs !== undefined) undo.adopt(procfs, close);
   runHooksInside("startContainer", state.hooks.startContainer, hookState(state, "created", pidInside(state.pid)), {
     pidfd,
     flags: namespaceFlags(state),
     ...(namespace !== undefined && { cgroups: undo.adopt(open(namespace, O_RDONLY), close) }),
     cgroup,
     env: config.process?.env ?? [],
+    procfs,
     keyring: keyringOf(state),
     ...(!bringsRoot(state) && { root: undo.adopt(open(rootOf(state), O_RDONLY), close) }),
     ...(become !== undefined && { become }),
@@ -44,7 +45,7 @@ export function startHooks(container: Container, root: string): void {
 /** What the container's program is, its hooks are. */
 function becomeOf({ process, linux }: Config, inUserNamespace: boolean, root: string) {
   if (process === undefined) return undefined;
-  const become: Omit<Become, "terminal" | "nullStdio"> = {
+  const become: Omit<Become, "terminal" | "nullStdio" | "procfs"> = {
     process,
     defaultUmask: undefined,
     lastCapability: thisHost.lastCapability(),

@@ -48,7 +48,7 @@ export interface State {
   readonly cgroupsMade: boolean;
   /** Whether the config has a process; without one there is nothing to start. */
   readonly hasProcess: boolean;
-  /** Whether exec must read the config for more than the process: a seccomp profile, a personality. */
+  /** Whether exec must read the config for more than the process: a seccomp profile, a personality, what security modules heed. */
   readonly confined: boolean;
   /** Whether it has a session keyring, for what runs in it later to join. */
   readonly ownKeyring: boolean;

@@ -2,21 +2,13 @@
 // the confinement it was to have is worse than one that does not run.
 
 import { ConfigError } from "../linux/errors.ts";
-import type { Config, Process } from "../spec/config.gen.ts";
+import type { Config } from "../spec/config.gen.ts";
 
 /** Throws a ConfigError for the first field of a config that would go unheeded. */
-export function refuseUnsupported({ linux, process }: Config): void {
-  if (process !== undefined) refuseUnsupportedProcess(process);
-  refuse("linux.mountLabel", linux?.mountLabel);
+export function refuseUnsupported({ linux }: Config): void {
   refuse("linux.memoryPolicy", linux?.memoryPolicy);
   refuse("linux.intelRdt", linux?.intelRdt);
   refuse("linux.netDevices", Object.keys(linux?.netDevices ?? {})[0]);
-}
-
-/** The same for a process alone. */
-export function refuseUnsupportedProcess({ apparmorProfile, selinuxLabel }: Process): void {
-  refuse("process.apparmorProfile", apparmorProfile);
-  refuse("process.selinuxLabel", selinuxLabel);
 }
 
 /** Refuses a value, or a flag, that is given. */

@@ -9,6 +9,7 @@ import { AT_FDCWD, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
 import { MOUNT_ATTR_RDONLY } from "./abi/mount.ts";
 import { attach } from "./attach.ts";
 import { cloneTree, close, fsconfigCreate, fsconfigString, fsmount, fsopen, mountSetattr, syscall } from "./calls.ts";
+import { labelOption } from "./mount-label.ts";
 import type { MountOptions } from "./mount-options.ts";
 import { namesIn } from "./paths.ts";
 import type { RootBuilder } from "./rootfs.ts";
@@ -48,6 +49,8 @@ function planTmpfs(to: RootBuilder, destination: string, options: MountOptions):
   to.inRoot.makeDirectory(to.plan, destination);
   const fs = to.plan.add(fsopen("tmpfs"));
   to.plan.add(fsconfigString(fs, "mode", "755"));
+  const label = labelOption(to.config, "tmpfs");
+  if (label !== undefined) to.plan.add(fsconfigString(fs, ...label));
   to.plan.add(fsconfigCreate(fs));
   const made = to.plan.add(fsmount(fs, options.attributes.set & ~MOUNT_ATTR_RDONLY));
   to.plan.add(close(fs));

@@ -106,6 +106,11 @@ export class FileStatus {
 /** struct statfs of 64-bit architectures; f_type is its first word of 8. */
 const STATFS_SIZE = 120;
 
+/** <linux/magic.h> */
+export const PROC_SUPER_MAGIC = 0x9fa0;
+/** <linux/proc_ns.h> */
+const PROC_ROOT_INO = 1;
+
 const ENOENT = 2;
 const ENOTDIR = 20;
 
@@ -136,6 +141,14 @@ export function fileSystemType(path: string): number | undefined {
   const bytes = new Uint8Array(STATFS_SIZE);
   const result = syscall(syscallNumber("statfs"), path, bytes);
   return result < 0 ? undefined : new DataView(bytes.buffer).getUint32(0, true);
+}
+
+/** Whether an open directory is the root of a procfs, and not one below it, which may show another process. */
+export function isRootOfProcfs(fd: number): boolean {
+  const bytes = new Uint8Array(STATFS_SIZE);
+  fileCall("fstatfs", `descriptor ${fd}`, fd, bytes);
+  const isProcfs = new DataView(bytes.buffer).getUint32(0, true) === PROC_SUPER_MAGIC;
+  return isProcfs && descriptorStatus(fd).inode === PROC_ROOT_INO;
 }
 
 function statusAt(path: string, flags: number): FileStatus | undefined {

@@ -5,15 +5,15 @@ import { CAPABILITIES } from "./abi/capability.ts";
 import { PR_CAPBSET_READ } from "./abi/prctl.ts";
 import { makedev } from "./abi/stat.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
-import { exists, fileSystemType, statusOf } from "./file-status.ts";
+import { exists, fileSystemType, PROC_SUPER_MAGIC, statusOf } from "./file-status.ts";
 import { linkTarget, readText } from "./files.ts";
 import { syscall } from "./libc.ts";
+import { inUserNamespace } from "./user-namespace.ts";
 
 /** <linux/magic.h> */
-const PROC_SUPER_MAGIC = 0x9fa0;
-
-/** USER_NS_INIT_INO of <linux/nsfs.h>: the same since there are files of namespaces. */
-const FIRST_USER_NAMESPACE = `user:[${0xeffffffd}]`;
+const SELINUX_MAGIC = 0xf97c_ff8c;
+/** Where there is one, its first byte says. */
+const APPARMOR_ENABLED = "/sys/module/apparmor/parameters/enabled";
 
 /** Questions to the host. */
 export interface Host {
@@ -26,6 +26,9 @@ export interface Host {
   linkAt(path: string): string | undefined;
   /** Whether a path lies on a procfs. */
   isProcfs(path: string): boolean;
+  /** Whether the kernel runs these security modules. */
+  hasAppArmor(): boolean;
+  hasSELinux(): boolean;
   /** The number of the last capability that the kernel has. */
   lastCapability(): number;
   /** Whether tsrun is in a user namespace other than the first: as root there it has no rights over the host. */
@@ -33,9 +36,6 @@ export interface Host {
   /** Mount points of whole procfs and sysfs file systems outside `rootfs`, deepest first. */
   fullProcAndSysMounts(rootfs: string): readonly string[];
 }
-
-/** What inUserNamespace found. */
-let nested: boolean | undefined;
 
 /** The host that tsrun runs on. */
 export const thisHost: Host = {
@@ -50,11 +50,11 @@ export const thisHost: Host = {
   },
   linkAt: linkTarget,
   isProcfs: (path) => fileSystemType(path) === PROC_SUPER_MAGIC,
+  hasAppArmor: () => exists(APPARMOR_ENABLED) && readText(APPARMOR_ENABLED).startsWith("Y"),
+  // Also where it is compiled in but off, there is no such mount.
+  hasSELinux: () => fileSystemType("/sys/fs/selinux") === SELINUX_MAGIC,
   lastCapability,
-  inUserNamespace() {
-    nested ??= linkTarget("/proc/self/ns/user") !== FIRST_USER_NAMESPACE;
-    return nested;
-  },
+  inUserNamespace,
   fullProcAndSysMounts(rootfs) {
     return parseProcAndSysMounts(readText("/proc/self/mountinfo"), rootfs);
   },

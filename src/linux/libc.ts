@@ -56,6 +56,18 @@ export function memory(size: number): Memory {
   return { address: backend().address(bytes), bytes };
 }
 
+/** The string at an address, up to its NUL; "" at 0. What is no UTF-8 in it becomes U+FFFD. */
+export function textAt(address: number): string {
+  if (address === 0) return "";
+  strings ??= library(LIBC, { strlen: 1, memcpy: 3 });
+  const { bytes } = memory(strings.strlen(address));
+  const text = bytes.subarray(0, strings.strlen(address));
+  strings.memcpy(bytes, address, text.length);
+  return new TextDecoder().decode(text);
+}
+
+let strings: Readonly<Record<"strlen" | "memcpy", NativeFunction>> | undefined;
+
 function backend(): Backend {
   loaded ??= host === undefined ? koffiBackend() : hostBackend(host);
   return loaded;

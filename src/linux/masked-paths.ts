@@ -19,6 +19,7 @@ import {
   openInRoot,
 } from "./calls.ts";
 import { SafetyViolation } from "./errors.ts";
+import { labelOption } from "./mount-label.ts";
 import type { Result } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
@@ -82,6 +83,8 @@ function planEmptyDirectory(to: RootBuilder): Result {
   plan.add(fsconfigString(fs, "nr_blocks", "1"));
   plan.add(fsconfigString(fs, "nr_inodes", "1"));
   plan.add(fsconfigString(fs, "mode", "755"));
+  const label = labelOption(to.config, "tmpfs");
+  if (label !== undefined) plan.add(fsconfigString(fs, ...label));
   plan.add(fsconfigCreate(fs));
   const empty = plan.add(fsmount(fs, MOUNT_ATTR_RDONLY));
   plan.add(close(fs));

@@ -49,6 +49,7 @@ import {
 import { planCgroupMount } from "./cgroup-mount.ts";
 import { planCopyUp } from "./copy-up.ts";
 import { ConfigError } from "./errors.ts";
+import { labelAttribute, planLabelAttribute, quoteLabel, unquoteLabel, withLabel } from "./mount-label.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { hasNamespace } from "./namespaces.ts";
 import { namesIn, resolveFrom } from "./paths.ts";
@@ -94,15 +95,10 @@ function planBind(
   attach(to, tree, destination, options, { directory: isDirectory ? O_DIRECTORY : 0 });
 }
 
-function planFileSystem(
-  to: RootBuilder,
-  field: string,
-  mount: Mount,
-  destination: string,
-  options: MountOptions,
-): void {
+function planFileSystem(to: RootBuilder, field: string, mount: Mount, destination: string, given: MountOptions): void {
   const type = mount.type ?? "";
   if (type === "") throw new ConfigError(field, "a mount that is no bind mount needs a type");
+  const options = withLabel(to.config, type, given);
   const keepsMode = type === "tmpfs" && !options.data.some((option) => option.startsWith("mode="));
   const mode = keepsMode ? planModeOf(to, destination) : undefined;
   to.inRoot.makeDirectory(to.plan, destination);
@@ -132,12 +128,16 @@ function planNewFileSystem(
   for (const option of options.data) to.plan.add(fsconfigOption(to, fs, type, option));
   to.plan.add(fsconfigCreate(fs));
   const later = laterReadonly(destination, options, type);
-  const made = to.plan.add(fsmount(fs, options.attributes.set & ~later));
+  const label = labelAttribute(to.config, type);
+  // A label is written to the file system: it becomes read-only after that.
+  const held = later | (label === undefined ? 0 : options.attributes.set & MOUNT_ATTR_RDONLY);
+  const made = to.plan.add(fsmount(fs, options.attributes.set & ~held));
   to.plan.add(close(fs));
   if (mode !== undefined) planChmod(to, made, mode);
+  if (label !== undefined) planLabelAttribute(to.plan, made, label);
   if (options.copyUp && type === "tmpfs") planCopyUp(to, made, destination);
   if (destination === "/proc" && isWholeProc(type, options)) to.proc ??= made;
-  const attached = { ...options, attributes: { set: later, clear: 0 } };
+  const attached = { ...options, attributes: { set: held, clear: 0 } };
   attach(to, made, destination, attached, { resolve: resolutionOf(type), later, kept: to.proc === made });
 }
 
@@ -185,8 +185,15 @@ function fsconfigOption(to: RootBuilder, fs: Late, type: string, option: string)
   const equals = option.indexOf("=");
   if (equals < 0) return fsconfigFlag(fs, option);
   const key = option.slice(0, equals);
-  const value = option.slice(equals + 1);
+  const value = unquoteLabel(option).slice(equals + 1);
   return fsconfigString(fs, key, type === "overlay" ? overlayPaths(to, key, value) : value);
+}
+
+function overlayOption(to: RootBuilder, option: string): string {
+  const equals = option.indexOf("=");
+  if (equals < 0) return option;
+  const key = option.slice(0, equals);
+  return `${key}=${overlayPaths(to, key, option.slice(equals + 1))}`;
 }
 
 /** The directories of an overlay may be relative to the bundle. */
@@ -255,11 +262,7 @@ function superblockFlags(names: readonly string[]): number {
 function planClassicMount(to: RootBuilder, mount: Mount, destination: string, options: MountOptions): void {
   const { plan } = to;
   const type = mount.type ?? "";
-  const data = options.data.map((option) => {
-    const equals = option.indexOf("=");
-    if (equals < 0 || type !== "overlay") return option;
-    return `${option.slice(0, equals)}=${overlayPaths(to, option.slice(0, equals), option.slice(equals + 1))}`;
-  });
+  const data = options.data.map((option) => quoteLabel(type === "overlay" ? overlayOption(to, option) : option));
   const target = to.inRoot.open(plan, destination, O_PATH | O_DIRECTORY, resolutionOf(type));
   plan.add(syscall("fchdir", target));
   plan.add(close(target));

@@ -24,6 +24,7 @@ import {
 import { planDevices } from "./devices.ts";
 import { planKeyring, planLoopback, planNames } from "./identity.ts";
 import { planLookup } from "./lookup.ts";
+import { planConfinement, planKeyLabel } from "./lsm.ts";
 import { planMaskedPaths, planReadonlyPaths } from "./masked-paths.ts";
 import { planMount } from "./mounts.ts";
 import {
@@ -73,6 +74,9 @@ export interface Launch {
   readonly cgroup: CgroupEntry;
   /** The container whose session keyring the process gets; undefined: the caller's. */
   readonly keyring: string | undefined;
+  /** What the keyring is labelled by; `procfs` as in Become. */
+  readonly confined?: Pick<Process, "selinuxLabel"> | undefined;
+  readonly procfs?: number | undefined;
   /** exec: process.execCPUAffinity. */
   readonly affinity?: Process["execCPUAffinity"];
   /** The first descriptor that is not the program's: 3 and up are, as far as the caller preserved them. */
@@ -97,7 +101,10 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   plan.at("agent").add(syscall("close_range", to.firstPrivateFd, 0xffff_ffff, CLOSE_RANGE_CLOEXEC));
   if (!isOpenToOwner(to)) plan.add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
   // Here, since names of keyrings are those of a user namespace: what comes later finds it by name from the host's alone.
-  if (to.keyring !== undefined) planKeyring(plan, to.keyring);
+  if (to.keyring !== undefined) {
+    planKeyLabel(plan, to.confined ?? {}, to.procfs);
+    planKeyring(plan, to.keyring);
+  }
   const initial = to.affinity?.initial || undefined; // an empty list is none
   if (initial !== undefined) planAffinity(plan, "process.execCPUAffinity.initial", initial);
   planEnterCgroup(plan, cgroup.tasks, initial === undefined);
@@ -195,6 +202,8 @@ export interface Become {
   /** Whether setgroups(2) may be denied it. */
   readonly inUserNamespace: boolean;
   readonly seccomp: SeccompFilter | undefined;
+  /** The host's procfs, as a descriptor of the process's; needed where it has an AppArmor profile or SELinux label. */
+  readonly procfs?: number | undefined;
   /** Which of 0, 1, 2 are the host's /dev/null. */
   readonly nullStdio: readonly number[];
   readonly personality?: Parameters<typeof planPersonality>[1];
@@ -221,6 +230,8 @@ export interface Became {
 export function become(plan: Plan, as: Become): Became {
   const { process, seccomp } = as;
   const user = process.user ?? {};
+  // First, since that is the end of the last descriptor of the host's. It says what execve(2) is to do, and nothing until then.
+  planConfinement(plan, process, as.procfs);
   plan.at("process").add(syscall("setsid"));
   if (as.terminal !== undefined) planControllingTerminal(plan, as.terminal, user.uid ?? 0);
   const checkStdio = planNullStdio(plan, as.terminal === undefined ? as.nullStdio : []);

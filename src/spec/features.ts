@@ -24,16 +24,16 @@ const HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer",
 
 const CLAIMS: Readonly<LinuxFeatures> = {
   namespaces: ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
-  cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
-  apparmor: { enabled: false },
-  selinux: { enabled: false },
+  cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
+  apparmor: { enabled: true },
+  selinux: { enabled: true },
   intelRdt: { enabled: false, schemata: false, enableMonitoring: false },
   mountExtensions: { idmap: { enabled: false } },
   netDevices: { enabled: false },
 };
 
 /** Annotations of a config that make the runtime do more than the fields do: whole keys, or prefixes with their dot. */
-const UNSAFE_ANNOTATIONS: readonly string[] = [];
+const UNSAFE_ANNOTATIONS: readonly string[] = ["org.systemd.property.", "run.oci.mount_context_type"];
 
 /** The features structure that the `features` command prints. */
 export function features(facts: FeatureFacts): Features {

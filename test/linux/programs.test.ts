@@ -73,6 +73,16 @@ describe("launch", () => {
     expect(text({ affinity: { initial: "", final: "" } })).toBe(text({}));
   });
 
+  it("labels the keyring as the process", () => {
+    const confined = { apparmorProfile: "sample", selinuxLabel: "a:b:c:s0" };
+    const { steps } = launch({ ...plain, confined, procfs: 7 }).plan;
+    const names = steps.map(({ call }) => call.name);
+    expect(names.slice(2, 6)).toEqual(["openat2", "write", "close", "keyctl"]);
+    expect(steps[2]?.call.args.slice(0, 2)).toEqual([7, "thread-self/attr/keycreate"]);
+    expect(text({ confined: { selinuxLabel: "" } })).toBe(text({}));
+    expect(text({ confined, procfs: 7, keyring: undefined })).toBe(text({ keyring: undefined }));
+  });
+
   it("names the result that is the pid", () => {
     const { plan, pid } = launch(plain);
     const model = new AgentModel(({ name }) => (name === "clone3" ? 4711 : 0));
@@ -262,6 +272,18 @@ describe("become", () => {
     expect(early.indexOf("seccomp")).toBeLessThan(early.indexOf("prctl"));
     expect(early.indexOf("seccomp")).toBeLessThan(early.indexOf("setresuid"));
     expect(names(as(process({ noNewPrivileges: true }), { seccomp }))).not.toContain("seccomp");
+  });
+
+  it("is confined first, while there is no_new_privs, a filter, or a user without rights to come", () => {
+    const confined = { apparmorProfile: "sample", selinuxLabel: "a:b:c:s0", noNewPrivileges: true };
+    const plan = as(process(confined), { seccomp, procfs: 7 });
+    expect(names(plan).slice(0, 8)).toEqual([
+      ...new Array(2).fill(["openat2", "write", "close"]).flat(),
+      "close",
+      "setsid",
+    ]);
+    expect(openAfter(plan, [])).toEqual([]);
+    expect(() => as(process(confined), { seccomp })).toThrow("has no procfs");
   });
 
   it("with a terminal: it controls the session and is the standard streams, which are not replaced", () => {

@@ -15,9 +15,6 @@ const lenient = except({ runc: "1.1 takes it", crun: "1.8 takes it" });
 
 describe("what tsrun cannot do yet", () => {
   const asked: readonly (readonly [field: string, fields: Json])[] = [
-    ["process.apparmorProfile", { process: { apparmorProfile: "sample" } }],
-    ["process.selinuxLabel", { process: { selinuxLabel: "a:b:c:s0" } }],
-    ["linux.mountLabel", { linux: { mountLabel: "a:b:c:s0" } }],
     ["linux.memoryPolicy", { linux: { memoryPolicy: { mode: "MPOL_BIND", nodes: "0" } } }],
     ["linux.netDevices", { linux: { netDevices: { eth9: {} } } }],
     ["linux.intelRdt", { linux: { intelRdt: { closID: "sample" } } }],

@@ -2,11 +2,14 @@
 // machines of others. (cgroup-v2.test.ts has what needs no controller.)
 
 import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
+import { readCgroup } from "./harness/cgroup-files.ts";
 import { idle, type Json, sh } from "./harness/config.ts";
 import type { Container } from "./harness/container.ts";
 import { except, type Missing, needs } from "./harness/needs.ts";
+import { bySystemd } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
 const v2 = controllers("cpu", "memory", "pids");
@@ -20,6 +23,9 @@ function controllers(...names: readonly string[]): Missing {
     return "this machine has cgroup v1";
   }
 }
+
+/** systemd removes an empty cgroup at once: with one processor it has mostly done so before tsrun can ask. */
+const alone: Missing = bySystemd && cpus().length < 2 ? "needs a second processor under systemd" : undefined;
 
 const MIB = 1048576;
 
@@ -35,7 +41,7 @@ const START: Json = {
 };
 
 function limitOf({ id }: Container, file: string): string {
-  return readFileSync(`/sys/fs/cgroup/${id}/${file}`, "utf8").trim();
+  return readCgroup(id, file);
 }
 
 async function running(box: Sandbox, ...overrides: Json[]): Promise<Container> {
@@ -96,7 +102,11 @@ describe("memory that runs out on cgroup v2", () => {
     expect(String(stdout).split("\n")[0]).toBe(`{"type":"oom","id":"${container.id}"}`);
   });
 
-  needs(v2, except({ runc: "says nothing", crun: "says nothing" }))("is told of by run", async ({ box }) => {
+  needs(
+    v2,
+    alone,
+    except({ runc: "says nothing", crun: "says nothing" }),
+  )("is told of by run [qemu]", async ({ box }) => {
     const container = box.container({ process: { args: ["tail", "/dev/zero"] } }, SMALL);
     const result = await container.run();
     expect(result.code).toBe(137);

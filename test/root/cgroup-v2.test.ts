@@ -207,4 +207,4 @@ describe("devices on cgroup v2", () => {
   });
 });
 
-resourceTests(v2);
+describe("every setting [qemu]", () => resourceTests(v2));

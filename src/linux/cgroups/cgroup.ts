@@ -16,12 +16,16 @@ import { killV1, killV2, processesBelow } from "./processes.ts";
 import { removeAll } from "./remove.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
-import { readFile, writeAll } from "./write.ts";
+import { stopUnit } from "./systemd/manager.ts";
+import type { Unit } from "./systemd/unit.ts";
+import { readFile, writeAll, writeFile } from "./write.ts";
 
 /** A cgroup as state.json keeps it: the container's directory by hierarchy name ("memory", "cpu,cpuacct", "" for v2). */
 export interface CgroupRecord {
   readonly mode: CgroupMode;
   readonly paths: { readonly [hierarchy: string]: string };
+  /** The systemd unit that it is the cgroup of. */
+  readonly unit?: Unit | undefined;
 }
 
 /** Descriptors by which a process joins. They are the caller's to hand on; disposing closes tsrun's own. */
@@ -34,21 +38,27 @@ export interface JoinDescriptors extends Disposable {
 
 /** The directories of one container. */
 export class Cgroup {
+  /** Of a process that stays where it is. */
+  static readonly NONE = new Cgroup("v1", new Map());
+
   readonly mode: CgroupMode;
+  /** Under the systemd driver, the unit that it belongs to. */
+  readonly unit: Unit | undefined;
   readonly #paths: ReadonlyMap<string, string>;
 
   /** For cgroups that exist: `createCgroup` makes them. Without paths it is the cgroup of a container that has none. */
-  constructor(mode: CgroupMode, paths: ReadonlyMap<string, string>) {
+  constructor(mode: CgroupMode, paths: ReadonlyMap<string, string>, unit?: Unit) {
     this.mode = mode;
+    this.unit = unit;
     this.#paths = paths;
   }
 
-  static fromRecord({ mode, paths }: CgroupRecord): Cgroup {
-    return new Cgroup(mode, new Map(Object.entries(paths)));
+  static fromRecord({ mode, paths, unit }: CgroupRecord): Cgroup {
+    return new Cgroup(mode, new Map(Object.entries(paths)), unit);
   }
 
   record(): CgroupRecord {
-    return { mode: this.mode, paths: Object.fromEntries(this.#paths) };
+    return { mode: this.mode, paths: Object.fromEntries(this.#paths), unit: this.unit };
   }
 
   /**
@@ -99,6 +109,14 @@ export class Cgroup {
     }
   }
 
+  /** Moves a process into it, in every hierarchy, from outside. On v1 that takes the kernel ten milliseconds. */
+  add(pid: number): void {
+    for (const path of this.#paths.values()) {
+      const code = writeFile(`${path}/cgroup.procs`, String(pid));
+      if (code !== undefined) throw failed(`write ${path}/cgroup.procs "${pid}"`, code);
+    }
+  }
+
   /** Ids of all processes in the container's cgroup and below it, as tsrun's pid namespace numbers them. */
   pids(): number[] {
     const path = this.#listed();
@@ -132,10 +150,16 @@ export class Cgroup {
   }
 
   /**
-   * Removes all directories and what the container made below them; no error when they are gone already.
+   * Removes all directories and what the container made below them, and its unit; no error when they are gone already.
    * Waits up to two seconds for processes that were killed. @throws CgroupError naming those that stay
    */
   remove(): void {
+    if (this.unit !== undefined) stopUnit(this.unit);
+    this.removeDirectories();
+  }
+
+  /** As remove, but for the unit: systemd ends one that has become empty by itself, and one that has not may be another's. */
+  removeDirectories(): void {
     removeAll([...this.#paths.values()]);
   }
 

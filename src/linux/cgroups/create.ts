@@ -15,11 +15,12 @@ import { writeDevicesV1 } from "./devices-v1.ts";
 import { setDevicesV2 } from "./devices-v2.ts";
 import { CgroupError, errnoOf, failed, isPermission } from "./error.ts";
 import { holdsStill } from "./freezer.ts";
-import type { CgroupHost } from "./host.ts";
+import type { CgroupHost, CgroupMode } from "./host.ts";
 import { type CgroupDir, cgroupPaths } from "./paths.ts";
 import { processesBelow } from "./processes.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
+import type { Unit } from "./systemd/unit.ts";
 import { enableControllers, settleType } from "./v2.ts";
 
 /** What of a container's config and of the command line decides about its cgroup. */
@@ -31,6 +32,8 @@ export interface CgroupRequest {
   readonly resources?: LinuxResources | undefined;
   /** A rootless container without a cgroupsPath or limits does without a cgroup that it has no permission to make. */
   readonly rootless?: () => boolean;
+  /** The systemd unit that the cgroup is of: then it is there and has the container's first process in it. */
+  readonly unit?: Unit;
 }
 
 /** What callers know from runc. */
@@ -42,15 +45,24 @@ const NO_PERMISSION = "rootless needs no limits + no cgrouppath when no permissi
  * @throws CgroupError when the kernel refuses, or the cgroup is in use or frozen; nothing that was made is left then
  */
 export function createCgroup(host: CgroupHost, request: CgroupRequest): Cgroup {
-  const resources = request.resources ?? {};
   // Planned before anything is made: most of what cannot be done is known by then.
-  const plan = planResources(resources, host.mode === "v2" ? "v2" : "v1");
+  const plan = planResources(request.resources ?? {}, host.mode === "v2" ? "v2" : "v1");
+  return makeLimited(host.mode, cgroupPaths(host, request.cgroupsPath, request.id), plan, request);
+}
+
+/** Makes what is missing of `dirs`, limited by `plan` and the device rules of `request`. @throws as createCgroup */
+export function makeLimited(
+  mode: CgroupMode,
+  dirs: readonly CgroupDir[],
+  plan: readonly Write[],
+  request: CgroupRequest,
+): Cgroup {
   const made: string[] = [];
   const denied: string[] = [];
   try {
-    const dirs = cgroupPaths(host, request.cgroupsPath, request.id);
     const usable = dirs.filter((dir) => make(dir, plan, made, denied, request));
-    const cgroup = new Cgroup(host.mode, new Map(usable.map(({ hierarchy, path }) => [hierarchy.name, path])));
+    const paths = new Map(usable.map(({ hierarchy, path }) => [hierarchy.name, path]));
+    const cgroup = new Cgroup(mode, paths, request.unit);
     const limit = plan.find(({ controller }) => cgroup.directory(controller) === undefined);
     if (limit !== undefined && denied.length > 0) throw new ConfigError(limit.field, `${NO_PERMISSION}: ${denied[0]}`);
     cgroup.write(plan);
@@ -77,7 +89,8 @@ function make(
   request: CgroupRequest,
 ): boolean {
   try {
-    makeCgroup(dir, plan, made);
+    const isNew = makeCgroup(dir, plan, made);
+    if (!isNew && request.unit === undefined) refuseUsed(dir.path);
     return true;
   } catch (error) {
     if (!isPermission(error) || !request.rootless?.()) throw error;
@@ -88,7 +101,8 @@ function make(
   }
 }
 
-function makeCgroup({ hierarchy, path }: CgroupDir, plan: readonly Write[], made: string[]): void {
+/** Returns false when it was there. */
+function makeCgroup({ hierarchy, path }: CgroupDir, plan: readonly Write[], made: string[]): boolean {
   const parent = dirname(path);
   if (hierarchy.name === "") {
     makeDirectory(parent, hierarchy.mount, made);
@@ -100,7 +114,7 @@ function makeCgroup({ hierarchy, path }: CgroupDir, plan: readonly Write[], made
     fillCpuset(parent, hierarchy.mount);
   }
   if (hierarchy.name === "") settleType(path, plan);
-  if (!isNew) refuseUsed(path);
+  return isNew;
 }
 
 /** Makes a directory and its missing parents, never above the mount point. Returns false when it was there. */

@@ -9,6 +9,9 @@ import { count, exact } from "./count.ts";
 import { CgroupError } from "./error.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
+import { Manager } from "./systemd/manager.ts";
+import { changedProperties } from "./systemd/resource-properties.ts";
+import type { Unit } from "./systemd/unit.ts";
 import { readFile, writeFile } from "./write.ts";
 
 /**
@@ -19,14 +22,25 @@ import { readFile, writeFile } from "./write.ts";
 export function updateResources(cgroup: Cgroup, change: LinuxResources): void {
   const { version } = cgroup;
   const resources = version === "v2" ? completed(change, (file) => cgroup.read(file)) : change;
-  const before = planResources(resources, version).flatMap((write) => snapshots(cgroup, write));
+  const plan = planResources(resources, version);
+  const before = plan.flatMap((write) => snapshots(cgroup, write));
   try {
     cgroup.apply(resources);
+    if (cgroup.unit !== undefined) changeUnit(cgroup.unit, cgroup, plan);
   } catch (error) {
     const lost = restore(before);
     if (lost.length === 0) throw error;
     throw new CgroupError(`${(error as Error).message}; and could not be set back: ${lost.join(", ")}`);
   }
+}
+
+/** Last, since systemd takes all of it or nothing; what it then writes to the files may be less exact. */
+function changeUnit(unit: Unit, cgroup: Cgroup, plan: readonly Write[]): void {
+  const properties = changedProperties(plan, cgroup.version, (file) => cgroup.read(file));
+  if (properties.length === 0) return;
+  using manager = new Manager(unit.bus);
+  manager.set(unit, properties);
+  cgroup.write(plan);
 }
 
 /** The value of a file of the cgroup. */

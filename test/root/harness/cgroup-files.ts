@@ -3,6 +3,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { type Json, mounts } from "./config.ts";
+import { bySystemd } from "./runtime.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const PLACE = "/sys/fs/cgroup";
@@ -17,9 +18,15 @@ export const OWN_CGROUP: Json = {
   linux: { namespaces: ["pid", "network", "ipc", "uts", "mount", "cgroup"].map((type) => ({ type })) },
 };
 
-/** The path of a file of the cgroup `/<id>`, on the host. */
+/** linux.cgroupsPath for a container, of which the functions below know the place. */
+export function cgroupsPathOf(id: string): string {
+  return bySystemd ? `:test:${id}` : `/${id}`;
+}
+
+/** The path of a file of the cgroup that cgroupsPathOf names, on the host. */
 export function cgroupFile(id: string, file: string): string {
-  return `${cgroupVersion === "v2" ? V2 : `${PLACE}/${file.split(".")[0]}`}/${id}/${file}`;
+  const place = bySystemd ? `system.slice/test-${id}.scope` : id;
+  return `${cgroupVersion === "v2" ? V2 : `${PLACE}/${file.split(".")[0]}`}/${place}/${file}`;
 }
 
 /** The path of a file of its own cgroup, in a container with OWN_CGROUP. */

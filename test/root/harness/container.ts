@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { cgroupsPathOf } from "./cgroup-files.ts";
 import { config, type Json, merge } from "./config.ts";
 import { makeRootfs } from "./rootfs.ts";
 import type { CallOptions, Result, Running } from "./runtime.ts";
@@ -39,7 +40,7 @@ export class Container {
 
   /** Writes config.json anew. The cgroup is `/<id>` unless the overrides say otherwise. */
   configure(...overrides: readonly Json[]): void {
-    this.writeConfig(JSON.stringify(config({ linux: { cgroupsPath: `/${this.id}` } }, ...overrides)));
+    this.writeConfig(JSON.stringify(config({ linux: { cgroupsPath: cgroupsPathOf(this.id) } }, ...overrides)));
   }
 
   /** Writes config.json as given. */

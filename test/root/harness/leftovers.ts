@@ -1,8 +1,10 @@
 // What a container that is gone must not leave: processes, mounts, cgroups, state. Looked for by a word that every id
 // and every path of a sandbox holds, on the whole machine, in every cgroup hierarchy.
 
-import { type Dirent, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { type Dirent, existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { bySystemd, SYSTEMD_SOCKET } from "./runtime.ts";
 
 /** Everything on this machine that bears the word, as lines for a person; empty when all is clean. */
 export function leftovers(word: string): string[] {
@@ -10,6 +12,7 @@ export function leftovers(word: string): string[] {
     ...processesOf(word).map(({ pid, why }) => `process ${pid}: ${why}`),
     ...mountsOf(word).map((target) => `mount: ${target}`),
     ...cgroupsOf(word).map((path) => `cgroup: ${path}`),
+    ...(bySystemd ? unitsOf(word).map((line) => `unit: ${line}`) : []),
   ];
 }
 
@@ -48,6 +51,15 @@ function mountsOf(word: string): string[] {
 /** Cgroup directories, in every hierarchy below /sys/fs/cgroup, whose name bears the word. */
 export function cgroupsOf(word: string): string[] {
   return walk("/sys/fs/cgroup", 6).filter((path) => path.includes(word));
+}
+
+/** Units of systemd whose name bears the word, whatever has become of them. */
+export function unitsOf(word: string): string[] {
+  if (!existsSync(SYSTEMD_SOCKET)) return [];
+  const list = execFileSync("systemctl", ["list-units", "--all", "--plain", "--no-legend", "--full"], {
+    encoding: "utf8",
+  });
+  return list.split("\n").filter((line) => line.includes(word));
 }
 
 function walk(directory: string, depth: number): string[] {

@@ -1,5 +1,5 @@
 // The few C library calls that Node has no name for and that callers of a runtime make: receiving a descriptor over a
-// unix socket (unix(7), SCM_RIGHTS). Not src/linux/libc.ts: what is tested does not test itself.
+// unix socket (unix(7), SCM_RIGHTS), asking who may use a key (keyctl_get_security(3)). Not src/linux/libc.ts: what is tested does not test itself.
 
 import { closeSync } from "node:fs";
 import koffi from "koffi";
@@ -25,6 +25,7 @@ interface Libc {
   recv(fd: number, data: Buffer, size: number, flags: number): number;
   sendto(fd: number, data: Buffer, size: number, flags: number, address: Buffer, length: number): number;
   ioctl(fd: number, request: number, argument: Buffer): number;
+  keyctl(call: number, operation: number, key: number, buffer: Buffer, size: number): number;
 }
 
 let loaded: Libc | undefined;
@@ -56,6 +57,7 @@ function load(): Libc {
     recv: library.func("intptr_t recv(int fd, void *data, size_t size, int flags)"),
     sendto: library.func("intptr_t sendto(int fd, void *data, size_t size, int flags, void *address, uint32_t length)"),
     ioctl: library.func("int ioctl(int fd, unsigned long request, void *argument)"),
+    keyctl: library.func("intptr_t syscall(long call, long operation, long key, _Out_ void *buffer, size_t size)"),
   } as unknown as Libc;
 }
 
@@ -144,4 +146,14 @@ function descriptorsOf(control: Buffer): number[] {
 /** ioctl(2) with a structure to read or fill. */
 export function ioctl(fd: number, request: number, argument: Buffer): void {
   checked("ioctl", libc().ioctl(fd, request, argument));
+}
+
+const SYS_keyctl = process.arch === "arm64" ? 219 : 250;
+const KEYCTL_GET_SECURITY = 17;
+
+/** What the security module says of a key, by the key's number. */
+export function keySecurity(key: number): string {
+  const buffer = Buffer.alloc(256);
+  const size = checked("keyctl", libc().keyctl(SYS_keyctl, KEYCTL_GET_SECURITY, key, buffer, buffer.length));
+  return buffer.toString("utf8", 0, size).replace("\0", "");
 }

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { kernelFile, type Missing, program } from "./needs.ts";
+import { kernelFile, loadModule, type Missing, program } from "./needs.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 export interface LoopDevice {
@@ -12,8 +12,17 @@ export interface LoopDevice {
   readonly minor: number;
 }
 
+const CONTROL = "/dev/loop-control";
+
 /** What tests that use one need. */
-export const LOOP: readonly Missing[] = [program("losetup"), kernelFile("/dev/loop-control")];
+export const LOOP: readonly Missing[] = [program("losetup"), controlFile()];
+
+function controlFile(): Missing {
+  const missing = kernelFile(CONTROL);
+  if (missing === undefined) return undefined;
+  loadModule("loop");
+  return kernelFile(CONTROL);
+}
 
 /** Makes one of `size` bytes that begins with `text`; it goes with the sandbox. */
 export function loopDevice(box: Sandbox, size = 1 << 20, text = ""): LoopDevice {
@@ -31,6 +40,7 @@ export function loopDevice(box: Sandbox, size = 1 << 20, text = ""): LoopDevice 
 /** Gives the device the scheduler that has weights for devices. Returns false where the kernel lacks it. */
 export function scheduleByWeight(box: Sandbox, { minor }: LoopDevice): boolean {
   const file = `/sys/block/loop${minor}/queue/scheduler`;
+  if (!readFileSync(file, "utf8").includes("bfq")) loadModule("bfq");
   const before = readFileSync(file, "utf8");
   if (!before.includes("bfq")) return false;
   writeFileSync(file, "bfq");

@@ -2,18 +2,22 @@
 // `npm test` prints. `needs(program("criu"))("a sentence", async ({ box }) => …)`. What neither this machine nor User Mode Linux
 // has (cpuset or hugetlb of cgroup v2, a real-time budget) has [qemu] in its name: npm test runs those in a guest under QEMU.
 
-import { accessSync, constants, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "./fixture.ts";
-import { type RuntimeKind, runtimeKind } from "./runtime.ts";
+import { bySystemd, type RuntimeKind, runtimeKind, SYSTEMD_SOCKET } from "./runtime.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Undefined when what is needed is there, else why not. */
 export type Missing = string | undefined;
 
+/** What every test of the systemd driver needs. */
+const driver: Missing = bySystemd && !existsSync(SYSTEMD_SOCKET) ? "systemd does not run here" : undefined;
+
 /** Declares a test that runs only where nothing is missing. */
 export function needs(...missing: readonly Missing[]) {
-  const reasons = missing.filter((reason) => reason !== undefined);
+  const reasons = [driver, ...missing].filter((reason) => reason !== undefined);
   return (name: string, body: (context: { box: Sandbox }) => Promise<void>): void => {
     if (reasons.length === 0) test(name, ({ box }) => body({ box }));
     else test(name, ({ skip }) => skip(reasons.join("; ")));
@@ -34,6 +38,11 @@ export function kernelFile(path: string): Missing {
   } catch {
     return `this kernel has no ${path}`;
   }
+}
+
+/** Has the kernel load a module, where it is a module. Where there is none, what needs it finds out. */
+export function loadModule(name: string): void {
+  spawnSync("modprobe", ["--quiet", name]);
 }
 
 /** Needs a file system type that the kernel knows. */

@@ -3,8 +3,10 @@
 // where the kernel lacks a file (or its controller), the field must be refused by name: resource-check.ts.
 
 import { existsSync, readdirSync } from "node:fs";
+import { cgroupVersion } from "./cgroup-files.ts";
 import type { Json } from "./config.ts";
 import type { LoopDevice } from "./loop.ts";
+import { bySystemd } from "./runtime.ts";
 
 type Files = Readonly<Record<string, string>>;
 
@@ -17,6 +19,8 @@ export interface ResourceCase {
   readonly runc?: string;
   /** Refused also where the kernel has the files. */
   readonly refused?: boolean;
+  /** Nothing is to be refused, not even where the kernel lacks the files. */
+  readonly ignored?: boolean;
   readonly v1?: Files;
   readonly v2?: Files;
   /** Where the kernel lacks those, what it is to show instead of refusing. */
@@ -67,6 +71,7 @@ export const RESOURCE_CASES: readonly ResourceCase[] = [
     name: "kernel memory, which kernels have no more",
     field: "memory.kernel",
     runc: "warns on standard error",
+    ignored: true,
     resources: { memory: { kernel: 32 * MB, kernelTCP: 32 * MB, useHierarchy: true } },
     v1: { "memory.use_hierarchy": "1", "memory.kmem.tcp.limit_in_bytes": "9223372036854771712" },
   },
@@ -103,6 +108,8 @@ export const RESOURCE_CASES: readonly ResourceCase[] = [
   {
     name: "real-time share",
     field: "cpu.realtime",
+    // A slice has no real-time budget that its scopes could have a part of.
+    refused: bySystemd && cgroupVersion === "v1",
     resources: { cpu: { realtimePeriod: 500_000, realtimeRuntime: 5000 } },
     v1: { "cpu.rt_period_us": "500000", "cpu.rt_runtime_us": "5000" },
   },

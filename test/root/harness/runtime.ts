@@ -26,14 +26,21 @@ function kindOf(path: string): RuntimeKind {
   return name === "runc" || name === "crun" ? name : "tsrun";
 }
 
+/** Where a systemd that runs listens. */
+export const SYSTEMD_SOCKET = "/run/systemd/private";
+
+/** Whether systemd makes the cgroups: systemd.test.ts says so, before this is loaded. */
+export const bySystemd = process.env.CGROUP_DRIVER === "systemd";
+
 /**
  * The words that a call of the runtime begins with. Debian's crun 1.8 refuses a hybrid cgroup hierarchy with an empty
  * cgroup2: it runs in a mount namespace of its own in which that is not mounted.
  */
 export function commandWords(path: string = runtimePath): readonly [string, ...string[]] {
-  if (kindOf(path) !== "crun") return [path];
+  const driver = bySystemd ? ["--systemd-cgroup"] : [];
+  if (kindOf(path) !== "crun") return [path, ...driver];
   const hide = "umount /sys/fs/cgroup/unified 2>/dev/null; exec";
-  return ["unshare", "-m", "sh", "-c", `${hide} "$0" "$@"`, path];
+  return ["unshare", "-m", "sh", "-c", `${hide} "$0" "$@"`, path, ...driver];
 }
 
 /** How a call ended. `code` is undefined when a signal ended it. */
