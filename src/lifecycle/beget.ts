@@ -6,11 +6,13 @@ import { Agent, socketpair } from "../linux/agent/agent.ts";
 import { close } from "../linux/agent/descriptors.ts";
 import { killAndReap } from "../linux/agent/reap.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
-import { AgentKernel, type Results } from "../linux/kernel.ts";
+import { ConfigError } from "../linux/errors.ts";
+import { AgentKernel, type Results, SyscallError } from "../linux/kernel.ts";
 import type { Result } from "../linux/plan.ts";
 import { type Launch, launch } from "../linux/programs.ts";
 import { stopIgnoringChildren } from "../linux/sigchld.ts";
 import type { Descriptors } from "./descriptors.ts";
+import { setOomScore } from "./oom-score.ts";
 
 /** What is wanted. */
 export interface Wanted extends Omit<Launch, "cgroup" | "childSocket"> {
@@ -19,6 +21,8 @@ export interface Wanted extends Omit<Launch, "cgroup" | "childSocket"> {
   readonly cgroup: Cgroup;
   /** The process enters cgroups of version 1 by itself, later than the agent would. */
   readonly entersCgroupLater: boolean;
+  /** process.oomScoreAdj */
+  readonly oomScore: number | undefined;
   /** What the agent gets; closed here once it has them. */
   readonly descriptors: Descriptors;
 }
@@ -49,10 +53,24 @@ function putDown(socket: number, answers: () => Results, pid: Result): void {
   }
 }
 
+/** The pid of the new process. Who may write to a v2 cgroup alone cannot bring processes into it from outside: cgroups(7). */
+function born(answers: () => Results, pid: Result, intoCgroup: boolean): number {
+  try {
+    return answers().value(pid);
+  } catch (error) {
+    if (!intoCgroup || !(error instanceof SyscallError) || error.call.name !== "clone3" || error.errno !== EACCES)
+      throw error;
+    const why = "tsrun may not put processes there from its own cgroup: that needs to be the owner of one above both";
+    throw new ConfigError("linux.cgroupsPath", `${why}: ${error.message}`);
+  }
+}
+
+const EACCES = 13;
+
 /** Starts an agent and tells it what to do. Disposing of `undo` ends it and the process. */
 export function beget(
   undo: DisposableStack,
-  { name, cgroup, entersCgroupLater, descriptors, ...wanted }: Wanted,
+  { name, cgroup, entersCgroupLater, oomScore, descriptors, ...wanted }: Wanted,
 ): Expected {
   stopIgnoringChildren();
   using joins = cgroup.open();
@@ -63,6 +81,7 @@ export function beget(
   const socket = descriptors.free();
   const agent = undo.use(Agent.spawn({ fds: descriptors.pairs(), argv0: name, socket }));
   descriptors[Symbol.dispose]();
+  setOomScore(agent.pid, oomScore);
   const tasks = entersCgroupLater ? [] : joins.tasks;
   const { plan, pid } = launch({ ...wanted, cgroup: { ...joins, tasks }, childSocket });
   const answers = new AgentKernel(agent).begin(plan);
@@ -72,7 +91,7 @@ export function beget(
   });
   const meet = (): Born => {
     met = true;
-    const child = undo.use(Agent.adopted(ours, answers().value(pid)));
+    const child = undo.use(Agent.adopted(ours, born(answers, pid, joins.directory !== undefined)));
     agent.hangUp(); // it ends while we go on, and is reaped when `undo` or the caller is done
     const kernel = new AgentKernel(child);
     kernel.adoptReply();

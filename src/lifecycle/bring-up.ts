@@ -13,7 +13,6 @@ import { type CgroupHost, cgroupHost } from "../linux/cgroups/host.ts";
 import { cgroupPaths } from "../linux/cgroups/paths.ts";
 import { createUnit, unitRecord } from "../linux/cgroups/systemd/create.ts";
 import { type Unit, unitOf } from "../linux/cgroups/systemd/unit.ts";
-import { inUserNamespace } from "../linux/cgroups/user-namespace.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { linkStatusOf } from "../linux/file-status.ts";
 import { writeText } from "../linux/files.ts";
@@ -29,33 +28,36 @@ import { type Program, type SeccompFilter, type StartFifos, setUp } from "../lin
 import { joinRdt, makeRdt, type RdtRecord, rdtRecord } from "../linux/rdt/group.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
-import type { Config, Process } from "../spec/config.gen.ts";
+import { inUserNamespace } from "../linux/user-namespace.ts";
+import type { Config } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
 import { SPEC_VERSION } from "../spec/version.ts";
 import { configWarnings } from "../spec/warnings.ts";
 import { beget } from "./beget.ts";
+import { giveCgroup } from "./cgroup-ownership.ts";
 import type { Globals } from "./command.ts";
 import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
 import { unmountRoot } from "./destroy.ts";
 import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
-import { checkIdMaps, writeIdMaps } from "./id-maps.ts";
+import { checkIdMaps, checkIds, writeIdMaps } from "./id-maps.ts";
 import { IdmappedMounts } from "./idmapped-mounts.ts";
 import type { Log } from "./log.ts";
 import { checkNetDevices, NetDevices } from "./net-devices.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { initKilled, limitsMemory, outOfMemory } from "./oom-death.ts";
-import { setOomScore } from "./oom-score.ts";
 import { openNamespaces } from "./open-namespaces.ts";
 import { sendPidfd } from "./pidfd-socket.ts";
 import { processStat } from "./process-identity.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
+import { checkRootless, isRootless } from "./rootless.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
+import { isOrdinaryUser } from "./users.ts";
 
 /** What the command line says about a container to be made. */
 export interface Request extends Globals {
@@ -109,6 +111,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const namespaces = openNamespaces(config.linux, descriptors);
   checkMountNamespace(config, namespaces);
   checkNetDevices(linux?.netDevices, namespaces);
+  checkRootless(config, namespaces);
   for (const fd of preserved.fds) descriptors.lend(fd);
   const idmapped = undo.use(new IdmappedMounts(config, bundle, namespaces));
   for (const fd of idmapped.descriptors.values()) descriptors.lend(fd);
@@ -146,13 +149,15 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     confined: config.process,
     procfs,
     timeOffsets: linux?.timeOffsets,
+    oomScore: config.process?.oomScoreAdj,
     cgroup: unit === undefined ? early : Cgroup.NONE,
     entersCgroupLater: true,
     descriptors,
     firstPrivateFd: 3 + preserved.fds.length,
+    unprivileged: isOrdinaryUser(),
   });
   // All of this is made while the kernel makes the process.
-  const { plan, programOf, bear } = planInside(undo, {
+  const { plan, programOf, bear } = planInside({
     request,
     config,
     bundle,
@@ -171,19 +176,25 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     idmapped: idmapped.descriptors,
     env: preserved.env,
   });
-  const { child: init, kernel } = expected.meet();
-  bear(init.pid);
+  const born = expected.meet();
+  const { child: init, kernel } = born;
+  bear(born);
   const cgroup =
     unit === undefined ? early : undo.adopt(makeUnit(host, request, config, { cgroups, unit, pid: init.pid }), unmake);
   if (request.debug) request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(cgroups.paths)}`);
-  if (namespaces.created.has("user")) writeIdMaps(init.pid, linux ?? {});
-  else if (linux !== undefined && hasNamespace(namespaces, "user")) checkIdMaps(init.pid, linux);
+  settleIds(config, namespaces, init.pid);
   idmapped.map(init.pid);
   const netDevices = undo.use(new NetDevices());
   netDevices.move(linux?.netDevices, init.pid);
   if (rdt !== undefined) joinRdt(rdt, init.pid);
-  if (config.process !== undefined) setFromOutside(init.pid, config.process);
-  container.note({ pid: init.pid, pidStart: processStat(init.pid)?.start ?? 0, cgroupsMade: true });
+  giveCgroup(cgroup, config, init.pid);
+  if (config.process !== undefined) setLimits(init.pid, config.process.rlimits);
+  container.note({
+    pid: init.pid,
+    pidStart: processStat(init.pid)?.start ?? 0,
+    cgroupsMade: true,
+    cgroups: cgroup.record(),
+  });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
   if (hasCreateHooks(config)) container.update({});
   if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], init.pid);
@@ -193,6 +204,15 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const program = programOf?.(answers, kernel);
   sendPidfd(request.pidfdSocket, init.pid);
   return { container, init, kernel, netDevices, program, fifos };
+}
+
+/** Sees to it that the container's ids are some of the host's. */
+function settleIds(config: Config, namespaces: Namespaces, pid: number): void {
+  if (namespaces.created.has("user")) writeIdMaps(pid, config.linux ?? {});
+  else if (hasNamespace(namespaces, "user")) {
+    checkIdMaps(pid, config.linux ?? {});
+    checkIds(config, pid);
+  } else if (inUserNamespace()) checkIds(config, "self");
 }
 
 /** In the words that callers of runc's look for. */
@@ -232,7 +252,7 @@ function checkRequest(request: Request, config: Config, rootfs: string): void {
 function cgroupRecord(host: CgroupHost, request: Request, { linux }: Config): CgroupRecord {
   if (host.hierarchies.length === 0) return { mode: host.mode, paths: {} };
   if (request.cgroupManager === "systemd") {
-    const bus = isRootless(request) || inUserNamespace() ? "user" : "system";
+    const bus = isRootless(request.rootless) || inUserNamespace() ? "user" : "system";
     return unitRecord(host, unitOf(linux?.cgroupsPath, request.id, bus));
   }
   const directories = cgroupPaths(host, linux?.cgroupsPath, request.id);
@@ -263,12 +283,8 @@ function cgroupRequest(request: Request, { linux }: Config): CgroupRequest {
     id: request.id,
     cgroupsPath: linux?.cgroupsPath,
     resources: linux?.resources,
-    rootless: isRootless(request),
+    rootless: () => isRootless(request.rootless),
   };
-}
-
-function isRootless({ rootless }: Request): boolean {
-  return rootless === true || (rootless === "auto" && process.geteuid?.() !== 0);
 }
 
 function unmake(cgroup: Cgroup): void {
@@ -332,12 +348,6 @@ function makeFifos(container: Container, descriptors: Descriptors): StartFifos {
   return { gate: descriptors.open(container.fifoPath, O_RDWR), failure };
 }
 
-/** What tsrun does to init while it is root still, with rights that init may not have. */
-function setFromOutside(pid: number, process: Process): void {
-  setOomScore(pid, process.oomScoreAdj);
-  setLimits(pid, process.rlimits);
-}
-
 interface Inside {
   readonly request: Request;
   readonly config: Config;
@@ -356,10 +366,10 @@ interface Inside {
   readonly env: readonly string[];
 }
 
-/** The plan of everything in init up to its program; `bear` tells of its pid once that is known. */
-function planInside(undo: DisposableStack, at: Inside) {
+/** The plan of everything in init up to its program; `bear` tells of it once it is there. */
+function planInside(at: Inside) {
   const { request, config, namespaces } = at;
-  const taker = new DescriptorTaker(undo);
+  const taker = new DescriptorTaker();
   const plan = new Plan();
   const { to, terminal } = setUp({
     plan,
@@ -368,12 +378,13 @@ function planInside(undo: DisposableStack, at: Inside) {
     namespaces,
     bundle: at.bundle,
     rootfs: at.rootfs,
-    cgroups: cgroupDirectories(at.cgroup, at.host),
+    cgroups: cgroupDirectories(at.cgroup, at.host, request),
     takeDescriptor: taker.take,
     noPivot: request.noPivot,
     leftOpen: at.leftOpen,
     cgroupTasks: at.cgroupTasks,
     idmapped: at.idmapped,
+    unprivileged: isOrdinaryUser(),
     ...createHooks(config, at.container, at.onHooks),
   });
   for (const check of to.checks) plan.pause("check", check);
@@ -392,7 +403,8 @@ function planInside(undo: DisposableStack, at: Inside) {
     defaultUmask: DEFAULT_UMASK,
     extraEnv: at.env,
     lastCapability: thisHost.lastCapability(),
-    inUserNamespace: hasNamespace(namespaces, "user"),
+    inUserNamespace: hasNamespace(namespaces, "user") || inUserNamespace(),
+    openToOwner: isOrdinaryUser() && namespaces.created.has("user"),
   });
   return { plan, programOf, bear: taker.from };
 }
@@ -400,9 +412,13 @@ function planInside(undo: DisposableStack, at: Inside) {
 /** The specification leaves the umask to the caller; every runtime makes it this, and images rely on it. */
 const DEFAULT_UMASK = 0o022;
 
-/** What a cgroup mount shows: the container's own, or tsrun's where it has none. */
-function cgroupDirectories(cgroup: Cgroup, host: CgroupHost): CgroupDirectory[] {
+/**
+ * What a cgroup mount shows: the container's own, or tsrun's where it has none; for one who is rootless, whose own he could
+ * change from inside, nothing (CVE-2023-25809).
+ */
+function cgroupDirectories(cgroup: Cgroup, host: CgroupHost, { rootless }: Request): CgroupDirectory[] {
   const paths = Object.entries(cgroup.record().paths);
   if (paths.length > 0) return paths.map(([name, directory]) => ({ name, directory }));
+  if (isRootless(rootless)) return [];
   return host.hierarchies.map(({ name, mount, own }) => ({ name, directory: `${mount}${own}` }));
 }

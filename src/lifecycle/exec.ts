@@ -15,6 +15,7 @@ import { joinRdt } from "../linux/rdt/group.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { planChroot } from "../linux/rootfs.ts";
 import { planTerminal } from "../linux/terminal.ts";
+import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config, Process } from "../spec/config.gen.ts";
 import { beget } from "./beget.ts";
 import type { Context, ExitStatus } from "./command.ts";
@@ -25,12 +26,13 @@ import { Descriptors } from "./descriptors.ts";
 import { cgroupForExec, enterable, takeIn } from "./exec-cgroup.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
+import { checkIds } from "./id-maps.ts";
 import { bringsRoot, cgroupNamespaceOf, keyringOf, namespaceFlags, rootOf } from "./join.ts";
-import { setOomScore } from "./oom-score.ts";
 import { writePidFile } from "./pid-file.ts";
 import { sendPidfd } from "./pidfd-socket.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
+import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
@@ -53,7 +55,7 @@ export function command(context: Context<"exec">): ExitStatus {
     if (flags.detach) consoleSender(flags.consoleSocket)(master, name);
     else proxy = undo.use(new TerminalProxy(master));
   };
-  const { plan, programOf, bear } = prepare(undo, {
+  const { plan, programOf, bear } = prepare({
     container,
     leftOpen,
     cgroups,
@@ -65,12 +67,13 @@ export function command(context: Context<"exec">): ExitStatus {
     env,
     onTerminal,
   });
-  const { child, kernel } = meet();
-  bear(child.pid);
+  const born = meet();
+  const { child, kernel } = born;
+  bear(born);
   takeIn(container, cgroup, child.pid);
+  if (hasUserNamespace(container.state) || inUserNamespace()) checkIds({ process }, child.pid);
   context.log.debug(`the process is ${child.pid}`);
   if (container.state.rdt !== undefined) joinRdt(container.state.rdt, child.pid);
-  setOomScore(child.pid, process.oomScoreAdj);
   setLimits(child.pid, process.rlimits);
   giveStreams(process, container.state.namespaces, child.pid);
   const program = programOf(kernel.run(plan), kernel);
@@ -80,6 +83,10 @@ export function command(context: Context<"exec">): ExitStatus {
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, child.pid);
   child.release();
   return signals === undefined ? 0 : waitInForeground(child.pid, proxy, signals);
+}
+
+function hasUserNamespace({ namespaces }: State): boolean {
+  return namespaces.some(({ type }) => type === "user");
 }
 
 function checkStatus(container: Container, ignorePaused: boolean): void {
@@ -122,6 +129,7 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
     entersCgroupLater: false,
     descriptors,
     affinity: process.execCPUAffinity,
+    oomScore: process.oomScoreAdj,
     firstPrivateFd: 3 + preserved.fds.length,
   });
   return { meet, leftOpen: [...leftOpen, pidfd], cgroups, inside, procfs, env: preserved.env };
@@ -143,20 +151,20 @@ interface Preparation {
   readonly onTerminal: (master: number, name: string) => void;
 }
 
-/** The plan that makes the new process what it is to be, up to its program; `bear` tells of its pid once that is known. */
-function prepare(undo: DisposableStack, as: Preparation) {
+/** The plan that makes the new process what it is to be, up to its program; `bear` tells of it once it is there. */
+function prepare(as: Preparation) {
   const { container, process, config } = as;
-  const inUserNamespace = container.state.namespaces.some(({ type }) => type === "user");
+  const changesUser = hasUserNamespace(container.state);
   const plan = new Plan();
   plan.at("agent");
   for (const fd of as.leftOpen) plan.add(close(fd));
   if (as.cgroups !== undefined) planJoinCgroups(plan.at("namespaces"), as.cgroups);
   planChroot(plan, as.inside);
   if (as.inside !== undefined) plan.add(close(as.inside));
-  if (inUserNamespace) planRootOfUserNamespace(plan);
+  if (changesUser) planRootOfUserNamespace(plan);
   const root = process.terminal === true ? plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY)) : undefined;
   const terminal = root === undefined ? undefined : planTerminal(plan, root, process.consoleSize);
-  const taker = new DescriptorTaker(undo);
+  const taker = new DescriptorTaker();
   const programOf = planProcess(plan, {
     process,
     personality: config?.linux?.personality,
@@ -170,7 +178,7 @@ function prepare(undo: DisposableStack, as: Preparation) {
     defaultUmask: undefined,
     extraEnv: as.env,
     lastCapability: thisHost.lastCapability(),
-    inUserNamespace,
+    inUserNamespace: changesUser || inUserNamespace(),
     ...(process.execCPUAffinity !== undefined && { affinity: process.execCPUAffinity }),
   });
   return { plan, programOf, bear: taker.from };

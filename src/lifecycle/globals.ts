@@ -1,14 +1,15 @@
 // The options before the command, from their words to what commands are given: --root made absolute, the two ways of
 // naming the cgroup manager and the two of asking for debug lines made one.
 
-import { readText } from "../linux/files.ts";
 import { absolute } from "../linux/paths.ts";
+import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { CgroupManager, Globals } from "./command.ts";
 import { GLOBAL_FLAGS } from "./command-table.ts";
 import type { Values } from "./flag.ts";
 import { type Level, Log } from "./log.ts";
 import { type RawValues, withDefaults } from "./parse.ts";
 import { UsageError } from "./usage-error.ts";
+import { isOrdinaryUser } from "./users.ts";
 
 type GlobalValues = Values<typeof GLOBAL_FLAGS>;
 
@@ -52,15 +53,6 @@ function checkedRoot(root: string): string {
 /** /run/tsrun for root, the user's own run-time directory for others, and for those who are root only to themselves. */
 export function defaultRoot(env: NodeJS.ProcessEnv = process.env): string {
   const own = env.XDG_RUNTIME_DIR;
-  const rootless = process.geteuid?.() !== 0 || (env.USER !== "root" && inUserNamespace());
+  const rootless = isOrdinaryUser() || (env.USER !== "root" && inUserNamespace());
   return rootless && own ? `${absolute(own)}/tsrun` : "/run/tsrun";
-}
-
-/** In the first user namespace every id is mapped to itself: user_namespaces(7). */
-function inUserNamespace(): boolean {
-  try {
-    return !/^\s*0\s+0\s+4294967295\s*$/.test(readText("/proc/self/uid_map"));
-  } catch {
-    return false;
-  }
 }

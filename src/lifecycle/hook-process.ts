@@ -108,15 +108,18 @@ function cloneInside(streams: Streams, { pidfd, flags, cgroups, root, cgroup, pr
   }
 }
 
-/** Makes the process root of the container's user namespace, if it has one: of another's it would be nobody. */
+/**
+ * Makes the process root of the container's user namespace, if it has one: of another's it would be nobody. Before that it goes to
+ * its directory on the host, which that root may not be let into.
+ */
 function asRoot(kernel: AgentKernel, { flags, cgroups, root, cwd }: Inside): void {
   const plan = new Plan();
   plan.at("hook");
   if (cgroups !== undefined) planJoinCgroups(plan, cgroups);
   planChroot(plan, root);
+  if (cwd !== undefined) plan.add(syscall("chdir", cwd));
   if ((flags & CLONE_NEWUSER) !== 0) planRootOfUserNamespace(plan);
   planSession(plan.at("hook"));
-  if (cwd !== undefined) plan.add(syscall("chdir", cwd));
   planFate(plan);
   kernel.run(plan);
 }

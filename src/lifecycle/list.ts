@@ -1,13 +1,13 @@
 // tsrun list: all containers under --root, as a table, as JSON or as bare ids. What cannot be loaded is named on stderr and
 // left out: one damaged container must not hide the others.
 
-import { readText } from "../linux/files.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { type ContainerView, viewOf } from "./container-view.ts";
 import { messageOf } from "./message.ts";
 import { complain, isErrno, print } from "./output.ts";
 import { tableText } from "./table.ts";
+import { userNames } from "./users.ts";
 
 /** Prints the containers. Throws when --root was given and is not there; the default directory may be missing. */
 export function command({ root, rootGiven, flags }: Context<"list">): ExitStatus {
@@ -36,32 +36,18 @@ function ids(root: string, rootGiven: boolean): string[] {
 }
 
 function load(root: string, names: readonly string[]): ContainerView[] {
-  const owners = new Map<number, string>();
+  let owners: ReadonlyMap<number, string> | undefined;
+  const ownerOf = ({ state: { uid } }: Container): string => {
+    owners ??= userNames();
+    return owners.get(uid) ?? `#${uid}`;
+  };
   return names.flatMap((id) => {
     try {
       const container = Container.open(root, id);
-      return [viewOf(container, ownerName(container.state.uid, owners))];
+      return [viewOf(container, ownerOf(container))];
     } catch (error) {
       complain(`load container ${id}: ${messageOf(error)}\n`);
       return [];
     }
   });
-}
-
-/** The user's name, or #uid when /etc/passwd, passwd(5), has none. */
-function ownerName(uid: number, known: Map<number, string>): string {
-  if (known.size === 0) for (const [id, name] of users()) known.set(id, name);
-  return known.get(uid) ?? `#${uid}`;
-}
-
-function users(): [number, string][] {
-  let text = "";
-  try {
-    text = readText("/etc/passwd");
-  } catch {
-    // A host without users still has containers.
-  }
-  const entries = text.split("\n").map((line) => line.split(":"));
-  // Where an id has two names the first is the name of the id: it is put last to win.
-  return entries.map(([name = "", , uid]): [number, string] => [Number(uid ?? NaN), name]).reverse();
 }

@@ -2,14 +2,14 @@
 // exec have in common.
 
 import { hasHome, uniqueEnvironment, withHome } from "../linux/environment.ts";
-import { close } from "../linux/files.ts";
+import { planHandingOver } from "../linux/handing-over.ts";
 import type { Kernel } from "../linux/kernel.ts";
-import { pidfdGetfd, pidfdOpen } from "../linux/local.ts";
 import { planHome } from "../linux/passwd.ts";
 import type { Answers, Plan } from "../linux/plan.ts";
 import { become, type Program, type SeccompFilter } from "../linux/programs.ts";
 import type { Terminal } from "../linux/terminal.ts";
 import type { Linux, Process } from "../spec/config.gen.ts";
+import type { Born } from "./beget.ts";
 
 /** A process that is about to be. */
 export interface ProcessRequest {
@@ -31,6 +31,8 @@ export interface ProcessRequest {
   readonly lastCapability: number;
   /** Whether setgroups(2) may be denied it. */
   readonly inUserNamespace: boolean;
+  /** Whether an ordinary user made the user namespace that it is init of. */
+  readonly openToOwner?: boolean;
   /** exec: what it was given of process.execCPUAffinity. */
   readonly affinity?: Process["execCPUAffinity"];
 }
@@ -56,25 +58,22 @@ export function planProcess(plan: Plan, request: ProcessRequest): (answers: Answ
   });
 }
 
-/** Takes descriptors of a process over, which is known only when that is begun with. pidfd_getfd(2). */
+/** Takes descriptors of a process over, which is known only when that is begun with. */
 export class DescriptorTaker {
-  readonly #undo: DisposableStack;
-  #pid = 0;
-  #pidfd: number | undefined;
-
-  /** `undo` closes what is opened for it. */
-  constructor(undo: DisposableStack) {
-    this.#undo = undo;
-  }
+  #process: Born | undefined;
 
   /** Says which process. */
-  readonly from = (pid: number): void => {
-    this.#pid = pid;
+  readonly from = (process: Born): void => {
+    this.#process = process;
   };
 
-  /** A duplicate of the process's descriptor. @throws SyscallError */
+  /** A duplicate of the process's descriptor, taken while that waits between two parts of its plan. The caller closes it. */
   readonly take = (fd: number): number => {
-    this.#pidfd ??= this.#undo.adopt(pidfdOpen(this.#pid), close);
-    return pidfdGetfd(this.#pidfd, fd);
+    if (this.#process === undefined) throw new Error("no process to take a descriptor of");
+    const { child, kernel } = this.#process;
+    const answers = kernel.begin(planHandingOver(fd));
+    const taken = child.receiveDescriptor();
+    answers();
+    return taken;
   };
 }

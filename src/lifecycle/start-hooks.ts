@@ -7,6 +7,7 @@ import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import { procfsFor } from "../linux/lsm.ts";
 import type { Become } from "../linux/programs.ts";
+import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { loadConfig } from "../spec/load.ts";
 import type { Container } from "./container.ts";
@@ -21,11 +22,7 @@ import { SPEC_FILES } from "./spec-files.ts";
 export function startHooks(container: Container, root: string): void {
   const { state } = container;
   const config = loadConfig(container.configPath, SPEC_FILES);
-  const become = becomeOf(
-    config,
-    state.namespaces.some(({ type }) => type === "user"),
-    root,
-  );
+  const become = becomeOf(config, state.namespaces.some(({ type }) => type === "user") || inUserNamespace(), root);
   using undo = new DisposableStack();
   const pidfd = undo.adopt(pidfdOpen(state.pid), close);
   const cgroup = undo.use(cgroupOf(container).open());

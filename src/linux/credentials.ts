@@ -12,6 +12,7 @@ import {
   PR_CAP_AMBIENT_CLEAR_ALL,
   PR_CAP_AMBIENT_RAISE,
   PR_CAPBSET_DROP,
+  PR_SET_DUMPABLE,
   PR_SET_KEEPCAPS,
 } from "./abi/prctl.ts";
 import { syscall } from "./calls.ts";
@@ -47,6 +48,15 @@ export function planRootOfUserNamespace(plan: Plan): void {
   plan.tolerate("EPERM", syscall("setgroups", 0, 0)); // where it is denied, an ordinary user made the namespace
   plan.add(syscall("setresgid", 0, 0, 0));
   plan.add(syscall("setresuid", 0, 0, 0));
+}
+
+/**
+ * Lets an ordinary user who owns the process's user namespace get at it, as root can anyhow: write its id maps, have hooks and
+ * exec join its namespaces. Nobody else may: who is in another user namespace has no rights in this one, and those in this one
+ * are the container's. A change of ids takes it back, prctl(2), PR_SET_DUMPABLE.
+ */
+export function planOpenToOwner(plan: Plan): void {
+  plan.at("agent").add(syscall("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
 /** Becomes the user. A user namespace may deny setgroups(2): no error where no groups are asked for. */

@@ -2,7 +2,7 @@
 // config-linux.md#devices, #default-devices; mknod(2), null(4), full(4), tty(4), pts(4).
 //
 // /dev is opened without following links: an image that ships /dev as a link must not make tsrun work elsewhere
-// (CVE-2026-41579). In a user namespace mknod is refused, so the host's node is bound instead.
+// (CVE-2026-41579). In a user namespace, the container's own or tsrun's, mknod is refused, so the host's node is bound instead.
 
 import type { Device } from "../spec/config.gen.ts";
 import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
@@ -53,12 +53,13 @@ export function planDevices(to: RootBuilder): void {
   if (bindsDev(to)) return;
   const configured = to.config.linux?.devices ?? [];
   const paths = new Set(configured.map((device) => normalize(device.path)));
+  const bound = hasNamespace(to.namespaces, "user") || to.host.inUserNamespace();
   to.plan.at("linux.devices (default)");
   to.inRoot.makeDirectory(to.plan, "/dev");
-  for (const device of DEFAULT_DEVICES) if (!paths.has(device.path)) planDevice(to, device, undefined);
+  for (const device of DEFAULT_DEVICES) if (!paths.has(device.path)) planDevice(to, device, bound, undefined);
   for (const [i, device] of configured.entries()) {
     // A pts device belongs to its devpts: /dev/ptmx is a link there.
-    if (normalize(device.path) !== "/dev/ptmx") planDevice(to, device, `linux.devices[${i}] (${device.path})`);
+    if (normalize(device.path) !== "/dev/ptmx") planDevice(to, device, bound, `linux.devices[${i}] (${device.path})`);
   }
   planLinks(to);
 }
@@ -76,10 +77,10 @@ function normalize(path: string): string {
 }
 
 /** One node; `field` is set for those that the config asks for, which must be what was asked for. */
-function planDevice(to: RootBuilder, device: Device, field: string | undefined): void {
+function planDevice(to: RootBuilder, device: Device, bound: boolean, field: string | undefined): void {
   const { plan } = to;
   plan.at(field ?? "linux.devices (default)");
-  if (hasNamespace(to.namespaces, "user") && device.type !== "p") {
+  if (bound && device.type !== "p") {
     planBoundDevice(to, device);
     return;
   }

@@ -1,4 +1,4 @@
-// Programs of the host that tsrun uses instead of doing what they do: ps(1).
+// Programs of the host that tsrun uses instead of doing what they do: ps(1), newuidmap(1).
 
 import { O_RDWR } from "./abi/fcntl.ts";
 import { spawn } from "./agent/posix-spawn.ts";
@@ -12,35 +12,44 @@ import { pipe } from "./pipe.ts";
 
 /** What a program prints; its errors go to tsrun's own stderr. @throws Error when there is none, or it fails */
 export function outputOf(name: string, args: readonly string[]): string {
-  const path = find(name);
+  const { status, output } = run(find(name), [name, ...args], [1]);
+  if (status !== 0) throw new Error(`${[name, ...args].join(" ")} ${describeStatus(status)}`);
+  return output;
+}
+
+/** Runs a program that says nothing unless it fails. Returns what it said then; undefined where all went well. */
+export function complaintOf(path: string, args: readonly string[]): string | undefined {
+  const { status, output } = run(path, [path, ...args], [1, 2]);
+  return status === 0 ? undefined : output.trim() || describeStatus(status);
+}
+
+/** Runs a program to its end, with these of its streams (1, 2) in a pipe. */
+function run(path: string, argv: readonly string[], streams: readonly number[]): { status: number; output: string } {
   using input = new OpenFile("/dev/null", O_RDWR);
   const [ours, theirs] = pipe();
   let pid: number;
   try {
-    pid = start(
-      path,
-      [name, ...args],
-      [
-        [input.fd, 0],
-        [theirs, 1],
-      ],
-    );
+    pid = start(path, argv, [[input.fd, 0], ...streams.map((to) => [theirs, to] as const)]);
   } finally {
     close(theirs);
   }
   const output = new TextDecoder().decode(readAll(ours));
   close(ours);
   const status = new Int32Array(2);
-  call(name, "wait4", pid, new Uint8Array(status.buffer), 0, 0);
-  if (status[0] !== 0) throw new Error(`${[name, ...args].join(" ")} ${describeStatus(status[0] ?? 0)}`);
-  return output;
+  call(path, "wait4", pid, new Uint8Array(status.buffer), 0, 0);
+  return { status: status[0] ?? 0, output };
 }
 
 function find(name: string): string {
-  const directories = (process.env.PATH || DEFAULT_PATH).split(":");
-  const path = directories.map((directory) => `${directory || "."}/${name}`).find(exists);
+  const path = findProgram(name);
   if (path === undefined) throw new Error(`cannot run ${name}: not found in PATH`);
   return path;
+}
+
+/** Where a program is; undefined where it is not. */
+export function findProgram(name: string): string | undefined {
+  const directories = (process.env.PATH || DEFAULT_PATH).split(":");
+  return directories.map((directory) => `${directory || "."}/${name}`).find(exists);
 }
 
 function start(path: string, argv: readonly string[], fds: readonly (readonly [number, number])[]): number {

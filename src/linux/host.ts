@@ -1,10 +1,15 @@
 // What the plans ask about the host before they are made: a plan is then a function of (Config, Host) alone, and tests
 // answer for hosts that they are not on.
 
+import { CAPABILITIES } from "./abi/capability.ts";
+import { PR_CAPBSET_READ } from "./abi/prctl.ts";
 import { makedev } from "./abi/stat.ts";
+import { syscallNumber } from "./abi/syscalls.ts";
 import { exists, fileSystemType, PROC_SUPER_MAGIC, statusOf } from "./file-status.ts";
 import { linkTarget, readText } from "./files.ts";
+import { syscall } from "./libc.ts";
 import { parseMountinfo } from "./mountinfo.ts";
+import { inUserNamespace } from "./user-namespace.ts";
 
 /** <linux/magic.h> */
 const SELINUX_MAGIC = 0xf97c_ff8c;
@@ -27,6 +32,8 @@ export interface Host {
   hasSELinux(): boolean;
   /** The number of the last capability that the kernel has. */
   lastCapability(): number;
+  /** Whether tsrun is in a user namespace other than the first: as root there it has no rights over the host. */
+  inUserNamespace(): boolean;
   /** Mount points of whole procfs and sysfs file systems outside `rootfs`, deepest first. */
   fullProcAndSysMounts(rootfs: string): readonly string[];
 }
@@ -47,11 +54,21 @@ export const thisHost: Host = {
   hasAppArmor: () => exists(APPARMOR_ENABLED) && readText(APPARMOR_ENABLED).startsWith("Y"),
   // Also where it is compiled in but off, there is no such mount.
   hasSELinux: () => fileSystemType("/sys/fs/selinux") === SELINUX_MAGIC,
-  lastCapability: () => Number(readText("/proc/sys/kernel/cap_last_cap")),
+  lastCapability,
+  inUserNamespace,
   fullProcAndSysMounts(rootfs) {
     return parseProcAndSysMounts(readText("/proc/self/mountinfo"), rootfs);
   },
 };
+
+/** Asked of the bounding set: EINVAL is the answer for what there is not, capabilities(7). Two calls, where the file of /proc takes four. */
+function lastCapability(): number {
+  const has = (number: number): boolean => syscall(syscallNumber("prctl"), PR_CAPBSET_READ, number) >= 0;
+  let last = CAPABILITIES.length - 1;
+  while (has(last + 1)) last++;
+  while (!has(last)) last--;
+  return last;
+}
 
 /** Mount points of procfs and sysfs in the text of a mountinfo file, outside `rootfs`. */
 export function parseProcAndSysMounts(mountinfo: string, rootfs: string): string[] {

@@ -27,8 +27,16 @@ export class SyscallError extends Error {
 }
 
 function describeFailure(call: Call, errno: number, field: string): string {
-  return `${describeCall(call, field)}: ${errnoName(errno)} (${errnoText(errno)})`;
+  const text = `${describeCall(call, field)}: ${errnoName(errno)} (${errnoText(errno)})`;
+  const why = REASONS[`${call.name} ${errnoName(errno)}`];
+  return why === undefined ? text : `${text}: ${why}`;
 }
+
+/** What the manual pages have to say of an errno that tells little by itself. */
+const REASONS: Readonly<Record<string, string>> = {
+  "mount_setattr EPERM": "in a user namespace, cannot clear flags that the host's mount has: they are locked",
+  "clone3 ENOSPC": "there may be no more namespaces of a kind: /proc/sys/user/max_*_namespaces",
+};
 
 /** A call in an error: the config field that it comes from, its name and what tells it from others of that name. */
 export function describeCall(call: Call, field: string): string {

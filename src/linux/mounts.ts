@@ -6,7 +6,7 @@
 // resolved twice (CVE-2021-30465), nothing is created outside it (CVE-2024-45310).
 
 import type { Mount } from "../spec/config.gen.ts";
-import { AT_EMPTY_PATH, AT_RECURSIVE, O_DIRECTORY, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
 import {
   MOUNT_ATTR_NOATIME,
   MOUNT_ATTR_NODEV,
@@ -34,6 +34,7 @@ import {
 import { STATX_BASIC_STATS, STATX_MODE, STATX_SIZE } from "./abi/stat.ts";
 import { attach, laterReadonly } from "./attach.ts";
 import {
+  cloneTree,
   close,
   fsconfigCreate,
   fsconfigFlag,
@@ -51,6 +52,7 @@ import { ConfigError } from "./errors.ts";
 import { idmapOf } from "./idmap.ts";
 import { labelAttribute, planLabelAttribute, quoteLabel, unquoteLabel, withLabel } from "./mount-label.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
+import { hasNamespace } from "./namespaces.ts";
 import { namesIn, resolveFrom } from "./paths.ts";
 import { type Late, Out, OutWord, type Result } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
@@ -107,7 +109,20 @@ function planFileSystem(to: RootBuilder, field: string, mount: Mount, destinatio
     planClassicMount(to, mount, destination, options);
     return;
   }
-  const fs = to.plan.add(fsopen(type));
+  if (type === "sysfs" && mayRefuseSysfs(to)) planSysfs(to, mount, destination, options);
+  else planNewFileSystem(to, to.plan.add(fsopen(type)), mount, destination, options, mode);
+}
+
+/** The rest of a file system that `fs` is the context of. */
+function planNewFileSystem(
+  to: RootBuilder,
+  fs: Result,
+  mount: Mount,
+  destination: string,
+  options: MountOptions,
+  mode?: OutWord,
+): void {
+  const type = mount.type ?? "";
   if (mount.source !== undefined && mount.source !== "") to.plan.add(fsconfigString(fs, "source", sourceOf(to, mount)));
   for (const flag of options.superblock) to.plan.add(fsconfigFlag(fs, flag));
   // A write-protected device can only be mounted as a whole read-only; other file systems are shared, or made fresh.
@@ -127,6 +142,25 @@ function planFileSystem(to: RootBuilder, field: string, mount: Mount, destinatio
   if (destination === "/proc" && isWholeProc(type, options)) to.proc ??= made;
   const attached = { ...options, attributes: { set: held, clear: 0 } };
   attach(to, made, destination, attached, { resolve: resolutionOf(type), later, kept: to.proc === made });
+}
+
+/** A sysfs shows a network namespace, and is mounted by who has rights over that; in a user namespace that may be somebody else. */
+function mayRefuseSysfs({ namespaces, host }: RootBuilder): boolean {
+  return !namespaces.created.has("network") && (hasNamespace(namespaces, "user") || host.inUserNamespace());
+}
+
+/** A sysfs, or where that is refused the host's, with all below it read-only: among that are the host's cgroups (CVE-2023-25809). */
+function planSysfs(to: RootBuilder, mount: Mount, destination: string, options: MountOptions): void {
+  to.plan.branch(
+    "EPERM",
+    fsopen("sysfs"),
+    (fs) => planNewFileSystem(to, fs, mount, destination, options),
+    () => {
+      const tree = to.plan.add(cloneTree(AT_FDCWD, "/sys", AT_RECURSIVE));
+      to.plan.add(mountSetattr(tree, { set: MOUNT_ATTR_RDONLY }, AT_RECURSIVE));
+      attach(to, tree, destination, { ...options, superblock: [], data: [] }, { resolve: resolutionOf("sysfs") });
+    },
+  );
 }
 
 /** What is under /proc and /sys is trusted to be the kernel's: no symbolic link may lead there (CVE-2019-19921). */

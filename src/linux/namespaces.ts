@@ -2,12 +2,13 @@
 // runtime-spec config-linux.md#namespaces.
 //
 // The agent joins what has a path, then clones init with the new ones in one clone3. Some are made elsewhere:
-//   - time: unshared by the agent, since its offsets must be written before a process enters it;
+//   - time: unshared by the agent, since its offsets must be written before a process enters it. An ordinary user has the
+//     right only in a user namespace: there init unshares it, and enters it;
 //   - cgroup: unshared by init, since its root is the cgroup that the process is in at that moment, and joined by it, too;
 //   - ipc with a user namespace: unshared by init once that is root there, since who makes it owns its mqueue(7).
 
 import type { Linux } from "../spec/config.gen.ts";
-import { AT_FDCWD, O_WRONLY } from "./abi/fcntl.ts";
+import { AT_FDCWD, O_RDONLY, O_WRONLY } from "./abi/fcntl.ts";
 import {
   CLONE_NEWCGROUP,
   CLONE_NEWIPC,
@@ -79,11 +80,12 @@ export function cloneFlags(namespaces: Namespaces): number {
 
 /**
  * Joins what is to be joined, but for a cgroup namespace. A joined user namespace comes last: its owner's rights over the others are root's already,
- * while the rights over what root owns are gone once inside.
+ * while the rights over what root owns are gone once inside. An ordinary user has rights only inside, so for one it comes first.
  */
-export function planJoins(plan: Plan, { joined }: Namespaces): void {
+export function planJoins(plan: Plan, { joined }: Namespaces, unprivileged: boolean): void {
   const inAgent = joined.filter(({ type }) => type !== "cgroup");
-  const order = inAgent.toSorted((a, b) => Number(a.type === "user") - Number(b.type === "user"));
+  const rank = ({ type }: JoinedNamespace): number => (type !== "user" ? 0 : unprivileged ? -1 : 1);
+  const order = inAgent.toSorted((a, b) => rank(a) - rank(b));
   for (const { type, fd, index, path } of order) {
     plan.at(`linux.namespaces[${index}] (${type} ${path})`).add(syscall("setns", fd, NAMESPACE_FLAGS[type]));
     plan.add(close(fd));
@@ -118,4 +120,14 @@ export function planTimeNamespace(plan: Plan, { created }: Namespaces, offsets: 
   const text = new TextEncoder().encode(lines.join(""));
   plan.add(syscall("write", fd, text, text.length));
   plan.add(close(fd)); // init inherits what is open here
+}
+
+/** In init: makes the time namespace and enters it, which a process of one thread may. setns(2), "Time namespaces". */
+export function planOwnTimeNamespace(plan: Plan, namespaces: Namespaces, offsets: Linux["timeOffsets"]): void {
+  if (!namespaces.created.has("time")) return;
+  planTimeNamespace(plan, namespaces, offsets);
+  plan.at("linux.namespaces (time)");
+  const fd = plan.add(openat(AT_FDCWD, "/proc/self/ns/time_for_children", O_RDONLY));
+  plan.add(syscall("setns", fd, CLONE_NEWTIME));
+  plan.add(close(fd));
 }

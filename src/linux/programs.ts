@@ -14,7 +14,13 @@ import { CLOSE_RANGE_CLOEXEC } from "./abi/fcntl.ts";
 import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER } from "./abi/prctl.ts";
 import { CLONE_INTO_CGROUP, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_PARENT, cloneArgs } from "./abi/sched.ts";
 import { adopt, close, syscall } from "./calls.ts";
-import { planBoundingSet, planCapabilities, planRootOfUserNamespace, planUser } from "./credentials.ts";
+import {
+  planBoundingSet,
+  planCapabilities,
+  planOpenToOwner,
+  planRootOfUserNamespace,
+  planUser,
+} from "./credentials.ts";
 import { planDevices } from "./devices.ts";
 import { planKeyring, planLoopback, planNames } from "./identity.ts";
 import { planLookup } from "./lookup.ts";
@@ -28,6 +34,7 @@ import {
   type Namespaces,
   planCgroupJoin,
   planJoins,
+  planOwnTimeNamespace,
   planTimeNamespace,
 } from "./namespaces.ts";
 import { AgentSocket, type Answers, Out, Plan, type Result, Strings, Struct } from "./plan.ts";
@@ -77,6 +84,13 @@ export interface Launch {
   readonly firstPrivateFd: number;
   /** The descriptor on which the new process listens. */
   readonly childSocket: number;
+  /** Whether tsrun is an ordinary user, who has rights only in user namespaces of its own. */
+  readonly unprivileged?: boolean;
+}
+
+/** Whether the process is dumpable from the beginning: credentials.ts. */
+function isOpenToOwner({ namespaces, unprivileged = false }: Pick<Launch, "namespaces" | "unprivileged">): boolean {
+  return unprivileged && namespaces.created.has("user");
 }
 
 /** In the agent. The last result but one is the pid of the new process. */
@@ -86,7 +100,7 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   // First of all: nothing of the host's that is open here may survive into the container (CVE-2024-21626), and no
   // process of a joined pid namespace may look in (CVE-2016-9962).
   plan.at("agent").add(syscall("close_range", to.firstPrivateFd, 0xffff_ffff, CLOSE_RANGE_CLOEXEC));
-  plan.add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
+  if (!isOpenToOwner(to)) plan.add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
   // Here, since names of keyrings are those of a user namespace: what comes later finds it by name from the host's alone.
   if (to.keyring !== undefined) {
     planKeyLabel(plan, to.confined ?? {}, to.procfs);
@@ -95,8 +109,8 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   const initial = to.affinity?.initial || undefined; // an empty list is none
   if (initial !== undefined) planAffinity(plan, "process.execCPUAffinity.initial", initial);
   planEnterCgroup(plan, cgroup.tasks, initial === undefined);
-  planTimeNamespace(plan, namespaces, to.timeOffsets);
-  planJoins(plan, namespaces);
+  if (!to.unprivileged) planTimeNamespace(plan, namespaces, to.timeOffsets);
+  planJoins(plan, namespaces, to.unprivileged === true);
   if (to.joinInit !== undefined) plan.at("namespaces").add(syscall("setns", to.joinInit.pidfd, to.joinInit.flags));
   // A sibling of the agent, which can go then: tsrun's child, and tsrun's caller's once tsrun is gone.
   const flags = cloneFlags(namespaces) + CLONE_PARENT;
@@ -129,6 +143,8 @@ export interface SetUp extends Omit<RootIngredients, "sources"> {
   readonly noPivot: boolean;
   /** cgroup v1: descriptors of files to enter the container's cgroups by. */
   readonly cgroupTasks: readonly number[];
+  /** Whether tsrun is an ordinary user. */
+  readonly unprivileged?: boolean;
   /** Descriptors that init was born with and has no use for. */
   readonly leftOpen: readonly number[];
   /** Runs hooks of the kinds named; undefined where the config has none of them. */
@@ -146,6 +162,8 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   const changesUser = hasNamespace(namespaces, "user");
   const sources = planSources(with_);
   if (changesUser) planRootOfUserNamespace(plan);
+  if (isOpenToOwner(with_)) planOpenToOwner(plan);
+  if (with_.unprivileged) planOwnTimeNamespace(plan, namespaces, config.linux?.timeOffsets);
   if (changesUser && namespaces.created.has("ipc"))
     plan.at("linux.namespaces (ipc)").add(syscall("unshare", CLONE_NEWIPC));
   planLoopback(plan, namespaces);
@@ -194,6 +212,8 @@ export interface Become {
   /** exec: process.execCPUAffinity. */
   readonly affinity?: Process["execCPUAffinity"];
   readonly terminal: Terminal | undefined;
+  /** Whether it is an init that its owner must reach until it is the program: credentials.ts. */
+  readonly openToOwner?: boolean;
 }
 
 /** A compiled filter: an array of struct sock_filter, and the flags of seccomp(2). */
@@ -231,6 +251,7 @@ export function become(plan: Plan, as: Become): Became {
   planUser(plan, user, as.inUserNamespace);
   planCwdAsUser(plan, process, cwd);
   planCapabilities(plan, process, as.lastCapability);
+  if (as.openToOwner) planOpenToOwner(plan);
   const umask = user.umask ?? as.defaultUmask;
   if (umask !== undefined) plan.at("process.user.umask").add(syscall("umask", umask));
   const program = planLookup(plan, process, process.env ?? []);

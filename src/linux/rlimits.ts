@@ -7,8 +7,12 @@ import { engine } from "../engine/engine.ts";
 import type { Process } from "../spec/config.gen.ts";
 import { RLIMITS, rlimit64 } from "./abi/resource.ts";
 import { syscall } from "./calls.ts";
+import { ConfigError } from "./errors.ts";
+import { SyscallError } from "./kernel.ts";
 import { call } from "./local.ts";
 import type { Plan } from "./plan.ts";
+
+const EPERM = 1;
 
 /** Soft and hard limit. */
 export interface Limit {
@@ -52,12 +56,21 @@ function raiseDescriptorLimit(pid: number, wanted: Limit, field: string): void {
 }
 
 function setLimit(pid: number, resource: number, { soft, hard }: Limit, field: string): void {
-  call(field, "prlimit64", pid, resource, rlimit64(soft, hard), 0);
+  try {
+    call(field, "prlimit64", pid, resource, rlimit64(soft, hard), 0);
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.errno !== EPERM) throw error;
+    const own = getLimit(pid, resource).hard;
+    throw new ConfigError(
+      field,
+      `cannot be raised above the caller's own, ${own}: it takes CAP_SYS_RESOURCE of the host`,
+    );
+  }
 }
 
-function getLimit(pid: number): Limit {
+function getLimit(pid: number, resource: number = RLIMITS.RLIMIT_NOFILE): Limit {
   const bytes = new Uint8Array(16);
-  call("process.rlimits", "prlimit64", pid, RLIMITS.RLIMIT_NOFILE, 0, bytes);
+  call("process.rlimits", "prlimit64", pid, resource, 0, bytes);
   const view = new DataView(bytes.buffer);
   return { soft: view.getBigUint64(0, true), hard: view.getBigUint64(8, true) };
 }

@@ -2,7 +2,7 @@
 // runtime-spec config.md#root, config-linux.md#rootfs-mount-propagation. The order of all this is in programs.ts.
 
 import type { Config } from "../spec/config.gen.ts";
-import { AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
+import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
 import { MNT_DETACH, MOUNT_ATTR_RDONLY, MS_MOVE, MS_PRIVATE, MS_SLAVE } from "./abi/mount.ts";
 import {
   cloneTree,
@@ -16,7 +16,7 @@ import {
   syscall,
 } from "./calls.ts";
 import type { CgroupDirectory } from "./cgroup-mount.ts";
-import { ConfigError } from "./errors.ts";
+import { ConfigError, SafetyViolation } from "./errors.ts";
 import type { Host } from "./host.ts";
 import { InRoot } from "./in-root.ts";
 import { propagationOf } from "./mount-options.ts";
@@ -74,12 +74,15 @@ export function planRoot(from: RootIngredients): RootBuilder {
     plan.add(close(slash));
   }
   plan.at("root.path");
-  const root = plan.add(cloneTree(AT_FDCWD, rootfs, AT_RECURSIVE));
+  const held = from.sources.opened.get(rootfs);
+  const whole =
+    held === undefined ? cloneTree(AT_FDCWD, rootfs, AT_RECURSIVE) : cloneTree(held, "", AT_EMPTY_PATH | AT_RECURSIVE);
+  const root = plan.add(whole);
   // On the host it may come to lie on its own original, and as a peer of that would take it away when it goes.
   if (!hasNamespace(namespaces, "mount")) plan.add(mountSetattr(root, { propagation: MS_PRIVATE }, AT_RECURSIVE));
-  const place = plan.add(openat(AT_FDCWD, rootfs, O_PATH | O_DIRECTORY));
+  const place = held ?? plan.add(openat(AT_FDCWD, rootfs, O_PATH | O_DIRECTORY));
   plan.add(moveMount(root, place));
-  plan.add(close(place));
+  if (held === undefined) plan.add(close(place));
   return {
     ...from,
     root,
@@ -168,10 +171,22 @@ export function checkMountNamespace(config: Config, namespaces: Namespaces): voi
   for (const [field, value] of needs) if (value !== undefined) throw new ConfigError(field, "needs a mount namespace");
 }
 
-/** Opens /proc of the container: of the mount that the config asks for, else of one that nobody sees. */
+/**
+ * Opens /proc of the container: of the mount that the config asks for, else of one that nobody sees. In a user namespace the
+ * processes of the host's pid namespace are not ours to show by a mount of our own: there it is the host's, until that is left.
+ */
 export function planProc(to: RootBuilder): Result {
-  to.proc ??= planPrivateProc(to.plan);
+  to.proc ??= mayMountProc(to) ? planPrivateProc(to.plan) : planHostProc(to);
   return to.proc;
+}
+
+function mayMountProc({ namespaces, host }: RootBuilder): boolean {
+  return hasNamespace(namespaces, "pid") || !(hasNamespace(namespaces, "user") || host.inUserNamespace());
+}
+
+function planHostProc({ plan, host }: RootBuilder): Result {
+  if (!host.isProcfs("/proc")) throw new SafetyViolation("linux.sysctl", "/proc of the host is no procfs");
+  return plan.add(openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
 }
 
 function planPrivateProc(plan: Plan): Result {

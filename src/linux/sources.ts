@@ -1,4 +1,4 @@
-// The sources of bind mounts, on the host, as far as init must take hold of them before it loses touch with it:
+// The root file system and the sources of bind mounts, on the host, as far as init must take hold of them before it loses touch with it:
 //
 //    opened   before it is root of a user namespace, who may not enter the host's closed directories; until then the kernel
 //             knows it as the root that it was
@@ -35,6 +35,8 @@ export function planSources(from: Omit<RootIngredients, "sources">): Sources {
   const copies = wanted !== undefined && propagationOf(wanted).type === MS_SHARED && hasNamespace(namespaces, "mount");
   if (!opens && !copies) return NO_SOURCES;
   const opened = new Map<string, Result>();
+  from.plan.at("root.path");
+  if (opens) planOpen(from, opened, from.rootfs);
   const copied = new Map<number, Result>();
   for (const [i, mount] of (config.mounts ?? []).entries()) {
     const options = parseMountOptions(mount.options ?? []);

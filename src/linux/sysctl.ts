@@ -13,6 +13,7 @@ const RESOLVE = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLV
 export function planSysctl(to: RootBuilder): void {
   const entries = Object.entries(to.config.linux?.sysctl ?? {});
   if (entries.length === 0) return;
+  to.plan.at("linux.sysctl");
   const proc = planProc(to);
   for (const [key, value] of entries) {
     const field = `linux.sysctl["${key}"]`;

@@ -9,6 +9,7 @@ import type { Issue } from "./errors.ts";
 import { pointerTo } from "./pointer.ts";
 import { deviceRules } from "./rules/devices.ts";
 import { hookRules } from "./rules/hooks.ts";
+import { type IdMaps, idRules, unmappedIds } from "./rules/ids.ts";
 import { mountRules } from "./rules/mounts.ts";
 import { namespaceRules } from "./rules/namespaces.ts";
 import { netDeviceRules } from "./rules/net-devices.ts";
@@ -45,6 +46,10 @@ const RULES: readonly Rule[] = [
   },
   { reads: ["/process"], check: ({ process }, report) => process && processRules(process, ["process"], report) },
   { reads: ["/mounts", "/linux/namespaces"], check: mountRules },
+  {
+    reads: ["/linux/namespaces", "/linux/uidMappings", "/linux/gidMappings", "/process", "/mounts", "/linux/devices"],
+    check: idRules,
+  },
   { reads: ["/linux/devices"], check: deviceRules },
   { reads: ["/linux/netDevices", "/linux/namespaces"], check: netDeviceRules },
   { reads: ["/linux/sysctl", "/linux/namespaces", "/domainname"], check: sysctlRules },
@@ -74,6 +79,14 @@ export function processIssues(process: Process): Issue[] {
 /** What is wrong with resources of their own, a change to those that a container has. */
 export function resourcesIssues(resources: LinuxResources): Issue[] {
   return collect((report) => resourceRules(resources, [], report, { change: true }));
+}
+
+/** What of a config, or of exec's process, cannot be in a user namespace of these maps. */
+export function idIssues(
+  { process, mounts, linux }: Pick<Config, "process" | "mounts" | "linux">,
+  maps: IdMaps,
+): Issue[] {
+  return collect((report) => unmappedIds({ user: process?.user, mounts, devices: linux?.devices }, maps, report));
 }
 
 function collect(run: (report: Report) => void): Issue[] {

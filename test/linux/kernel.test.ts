@@ -2,13 +2,26 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AGENT_SOCKET, MESSAGE_MAX } from "../../src/linux/agent/wire.ts";
 import { adopt, fsconfigFlag, syscall } from "../../src/linux/calls.ts";
-import { AgentKernel } from "../../src/linux/kernel.ts";
+import { AgentKernel, SyscallError } from "../../src/linux/kernel.ts";
 import { AgentSocket, Out, OutWord, Plan, Result, Strings } from "../../src/linux/plan.ts";
 import { AgentModel } from "./agent-model.ts";
 import { expected, obey, plant, trees } from "./plan-tree.ts";
 
 /** Most frames of one message. */
 const SLICE = 1024;
+
+describe("A failed call", () => {
+  it("says what the errno alone does not tell", () => {
+    const error = new SyscallError(syscall("mount_setattr", 3, "", 0), 1, "mounts[0] (/m)");
+    expect(error.message).toBe(
+      "mounts[0] (/m): mount_setattr(): EPERM (Operation not permitted): in a user namespace, cannot clear flags that the host's mount has: they are locked",
+    );
+    expect(new SyscallError(syscall("clone3"), 28, "linux.namespaces").message).toContain(
+      "/proc/sys/user/max_*_namespaces",
+    );
+    expect(new SyscallError(syscall("clone3"), 1, "").message).toBe("clone3(): EPERM (Operation not permitted)");
+  });
+});
 
 describe("Branches", () => {
   const callsOf = (model: AgentModel): unknown[] => model.made.map(({ args }) => args.slice(0, 2));

@@ -41,7 +41,7 @@ describe("Joining", () => {
   it("keeps the config's order but for the user namespace, which comes last, and closes each", () => {
     const plan = new Plan();
     const order = (["user", "uts", "network", "time"] as const).map((type, i) => joined(type, 10 + i, i));
-    planJoins(plan, { created: new Set(), joined: order });
+    planJoins(plan, { created: new Set(), joined: order }, false);
     expect(calls(plan)).toEqual([
       "setns(11, CLONE_NEWUTS)",
       "close(11)",
@@ -53,6 +53,17 @@ describe("Joining", () => {
       "close(10)",
     ]);
     expect(plan.steps.at(-1)?.field).toBe("linux.namespaces[0] (user /ns/user)");
+  });
+
+  it("begins with the user namespace for an ordinary user, who has no rights outside of it", () => {
+    const plan = new Plan();
+    const order = (["uts", "user", "network"] as const).map((type, i) => joined(type, 10 + i, i));
+    planJoins(plan, { created: new Set(), joined: order }, true);
+    expect(calls(plan).filter((call) => call.startsWith("setns"))).toEqual([
+      "setns(11, CLONE_NEWUSER)",
+      "setns(10, CLONE_NEWUTS)",
+      "setns(12, CLONE_NEWNET)",
+    ]);
   });
 });
 

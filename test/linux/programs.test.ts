@@ -89,6 +89,16 @@ describe("launch", () => {
     expect(new AgentKernel(model).run(plan).value(pid)).toBe(4711);
   });
 
+  it("of an ordinary user: it can be reached by him alone, and time is left to init", () => {
+    const namespaces = created("user", "mount", "time");
+    const calls = launch({ ...plain, namespaces, unprivileged: true }).plan.steps.map(({ call }) => call.name);
+    expect(calls).not.toContain("prctl");
+    expect(calls).not.toContain("unshare");
+    const joined = [{ type: "user", path: "/ns", fd: 7, isTheHosts: false, index: 0 }] as const;
+    const into = launch({ ...plain, namespaces: { created: new Set(["mount"]), joined }, unprivileged: true });
+    expect(into.plan.steps.map(({ call }) => call.name)).toContain("prctl"); // others are in there
+  });
+
   it("protects itself before it does anything else", () => {
     const calls = launch({ ...plain, affinity: { initial: "0" } }).plan.steps.map(({ call }) => call.name);
     expect(calls.filter((name) => name !== "keyctl").slice(0, 3)).toEqual([
@@ -125,6 +135,23 @@ describe("setUp", () => {
     const plan = ingredients(config, { namespaces: namespacesOf(config), cgroups });
     setUp(plan);
     expect(printPlan(plan.plan)).toMatchSnapshot();
+  });
+
+  it("of an ordinary user: stays in his reach when it becomes root, and enters the time namespace by itself", () => {
+    const config = exampleConfig({ rootless: true });
+    const namespaces: Namespaces = { created: new Set([...namespacesOf(config).created, "time"]), joined: [] };
+    const from = ingredients(config, { namespaces, unprivileged: true });
+    setUp(from);
+    const lines = printPlan(from.plan)
+      .split("\n")
+      .map((line) => (line.trim().split(/ {2,}/)[0] ?? "").replace(/ = #\d+$/, ""));
+    const root = lines.indexOf("setresuid(0, 0, 0)");
+    expect(lines.slice(root + 1, root + 5)).toEqual([
+      expect.stringMatching(/^prctl\(PR_SET_DUMPABLE, 1/),
+      "unshare(CLONE_NEWTIME)",
+      expect.stringContaining("time_for_children"),
+      expect.stringMatching(/^setns\(#\d+, CLONE_NEWTIME\)/),
+    ]);
   });
 
   it.each([

@@ -22,6 +22,7 @@ export function host(changes: Partial<Host> = {}): Host {
     hasAppArmor: () => true,
     hasSELinux: () => true,
     lastCapability: () => LAST_CAPABILITY,
+    inUserNamespace: () => false,
     fullProcAndSysMounts: () => ["/sys", "/proc"],
     ...changes,
   };

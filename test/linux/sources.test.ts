@@ -23,12 +23,14 @@ it("nothing is held where the host stays in reach and nothing is shared with it"
   expect(held({ rootfsPropagation: "shared" }).sources).toBe(NO_SOURCES);
 });
 
-it("in a user namespace each source is opened once, and the bundle where masks need it", () => {
-  const opens = ["/bundle/vol", "/vol"].map((path) => `openat(AT_FDCWD, "${path}", O_PATH|O_CLOEXEC)`);
+it("in a user namespace the root and each source are opened once, and the bundle where masks need it", () => {
+  const opens = ["/bundle/rootfs", "/bundle/vol", "/vol"].map(
+    (path) => `openat(AT_FDCWD, "${path}", O_PATH|O_CLOEXEC)`,
+  );
   expect(held({}, "mount", "user").lines).toEqual(opens);
   const masked = held({ maskedPaths: ["/x"] }, "mount", "user");
   expect(masked.lines).toEqual([...opens, 'openat(AT_FDCWD, "/bundle", O_PATH|O_CLOEXEC)']);
-  expect([...masked.sources.opened.keys()]).toEqual(["/bundle/vol", "/vol", "/bundle"]);
+  expect([...masked.sources.opened.keys()]).toEqual(["/bundle/rootfs", "/bundle/vol", "/vol", "/bundle"]);
 });
 
 it("with a shared root those are copied that do not say otherwise", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { planMount } from "../../src/linux/mounts.ts";
 import { planSysctl, sysctlPath } from "../../src/linux/sysctl.ts";
-import { config, inRoot } from "./sample.ts";
+import { config, created, host, inRoot } from "./sample.ts";
 
 describe("The path of a parameter", () => {
   it.each([
@@ -33,6 +33,18 @@ describe("Parameters", () => {
         "close(#2)",
       ]),
     ]);
+  });
+
+  it("are written through the host's procfs in a user namespace that may mount none, if it is one", () => {
+    const namespaces = created("user", "mount", "uts");
+    const { lines } = inRoot(config({ sysctl }), planSysctl, { namespaces });
+    expect(lines[0]).toBe('openat(AT_FDCWD, "/proc", O_PATH|O_DIRECTORY|O_CLOEXEC)');
+    expect(lines.join()).not.toContain("fsopen");
+    const nested = host({ inUserNamespace: () => true });
+    const inside = inRoot(config({ sysctl }), planSysctl, { namespaces: created("mount", "uts"), host: nested });
+    expect(inside.lines[0]).toBe(lines[0]);
+    const other = host({ isProcfs: () => false });
+    expect(() => inRoot(config({ sysctl }), planSysctl, { namespaces, host: other })).toThrow("no procfs");
   });
 
   it("are written through the container's procfs where that is open anyway", () => {

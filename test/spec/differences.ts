@@ -62,6 +62,8 @@ export const STRICTER: readonly Difference[] = [
   { finding: /^\/linux\/namespaces\/\d+: is a second/, why: "duplicates MUST be an error" },
   { finding: /^\/linux\/namespaces\/\d+\/path: must be an absolute path/, why: "MUST be absolute" },
   { finding: /^\/linux\/[ug]idMappings: needs a user namespace/, why: "there is nothing that they could map" },
+  { finding: /^\/linux\/[ug]idMappings: must map id 0/, why: "the container's root makes all that is in it" },
+  { finding: /: \d+ is not mapped in the user namespace/, why: "EINVAL of user_namespaces(7)" },
   { finding: /^\/linux\/[ug]idMappings: is required/, why: "a new user namespace would have no ids" },
   {
     finding: /^\/(linux|mounts\/\d+)\/[ug]idMappings\/\d+(\/size)?: (must|goes|overlaps)/,

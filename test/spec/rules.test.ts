@@ -210,6 +210,30 @@ const BAD: readonly [name: string, config: Config, ...pointers: string[]][] = [
     "an id map beyond the last id",
     withLinux({ gidMappings: [{ containerID: 1, hostID: 0, size: 4294967295 }] }),
     "/linux/gidMappings/0",
+    "/linux/gidMappings",
+  ],
+  [
+    "an id map without root",
+    withLinux({ uidMappings: [{ containerID: 1, hostID: 1000, size: 9 }] }),
+    "/linux/uidMappings",
+  ],
+  [
+    "ids of the process that are not mapped",
+    { ...withProcess({ user: { uid: 1000, gid: 1001, additionalGids: [5, 1002] } }), linux: withLinux({}).linux ?? {} },
+    "/process/user/uid",
+    "/process/user/gid",
+    "/process/user/additionalGids/1",
+  ],
+  [
+    "an owner of a device who is not mapped",
+    withLinux({ devices: [{ type: "c", path: "/dev/a", major: 1, minor: 3, uid: 1000, gid: 1000 }] }),
+    "/linux/devices/0/uid",
+    "/linux/devices/0/gid",
+  ],
+  [
+    "an owner of a mount's files who is not mapped",
+    { ...withLinux({}), mounts: [{ destination: "/a", type: "tmpfs", options: ["size=1m", "uid=5", "gid=1000"] }] },
+    "/mounts/0/options/2",
   ],
   [
     "overlapping ids in the container",

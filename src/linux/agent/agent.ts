@@ -4,6 +4,7 @@
 // Sending and receiving are plain writes and reads, which block: tsrun has nothing else to do meanwhile.
 
 import { hostArchitecture, syscallNumber } from "../abi/syscalls.ts";
+import { receiveDescriptor } from "../handing-over.ts";
 import { syscall } from "../libc.ts";
 import { checked, close, read, write } from "./descriptors.ts";
 import { openExecutable } from "./executable.ts";
@@ -110,6 +111,13 @@ export class Agent implements Disposable {
   receiveOrEnd(buffer: Uint8Array): number {
     const length = read(this.#socket, buffer);
     return isGone(length) ? 0 : checked(length, "read", this.#socket, buffer.length);
+  }
+
+  /** Waits for a message with a descriptor, which is ours then. Error where the next message has none. */
+  receiveDescriptor(): number {
+    const fd = receiveDescriptor(this.#socket);
+    if (fd === undefined) throw new Error(`Cannot go on: process ${this.pid} did not hand its descriptor over`);
+    return fd;
   }
 
   /** Gives the process away: from here on disposal closes the socket, and the process lives on. */

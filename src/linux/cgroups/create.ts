@@ -5,6 +5,7 @@
 import type { LinuxResources } from "../../spec/config.gen.ts";
 import { errnoName } from "../abi/errno.ts";
 import { tryMakeDirectory } from "../directories.ts";
+import { ConfigError } from "../errors.ts";
 import { removeDirectory } from "../files.ts";
 import { dirname } from "../paths.ts";
 import { Cgroup } from "./cgroup.ts";
@@ -29,11 +30,14 @@ export interface CgroupRequest {
   readonly cgroupsPath?: string | undefined;
   /** linux.resources */
   readonly resources?: LinuxResources | undefined;
-  /** A rootless container without a cgroupsPath does without a cgroup that it has no permission to make. */
-  readonly rootless?: boolean;
+  /** A rootless container without a cgroupsPath or limits does without a cgroup that it has no permission to make. */
+  readonly rootless?: () => boolean;
   /** The systemd unit that the cgroup is of: then it is there and has the container's first process in it. */
   readonly unit?: Unit;
 }
+
+/** What callers know from runc. */
+const NO_PERMISSION = "rootless needs no limits + no cgrouppath when no permission is granted for cgroups";
 
 /**
  * Makes the container's cgroup in every hierarchy of the host and puts its limits and device rules in force.
@@ -54,10 +58,13 @@ export function makeLimited(
   request: CgroupRequest,
 ): Cgroup {
   const made: string[] = [];
+  const denied: string[] = [];
   try {
-    const usable = dirs.filter((dir) => make(dir, plan, made, request));
+    const usable = dirs.filter((dir) => make(dir, plan, made, denied, request));
     const paths = new Map(usable.map(({ hierarchy, path }) => [hierarchy.name, path]));
     const cgroup = new Cgroup(mode, paths, request.unit);
+    const limit = plan.find(({ controller }) => cgroup.directory(controller) === undefined);
+    if (limit !== undefined && denied.length > 0) throw new ConfigError(limit.field, `${NO_PERMISSION}: ${denied[0]}`);
     cgroup.write(plan);
     restrictDevices(cgroup, request);
     // Only now, so that what the config says is written first: the parent's processors may be a sibling's exclusively.
@@ -73,16 +80,24 @@ function isCpuset(hierarchy: string): boolean {
   return hierarchy.split(",").includes("cpuset");
 }
 
-/** Makes the directory in one hierarchy. Returns false when it has to be done without. */
-function make(dir: CgroupDir, plan: readonly Write[], made: string[], request: CgroupRequest): boolean {
+/** Makes the directory in one hierarchy. Returns false when it has to be done without, for the reason that `denied` gets. */
+function make(
+  dir: CgroupDir,
+  plan: readonly Write[],
+  made: string[],
+  denied: string[],
+  request: CgroupRequest,
+): boolean {
   try {
     const isNew = makeCgroup(dir, plan, made);
     if (!isNew && request.unit === undefined) refuseUsed(dir.path);
     return true;
   } catch (error) {
-    // Limits that this leaves without a cgroup fail when they are applied.
-    if (request.rootless && !request.cgroupsPath && isPermission(error)) return false;
-    throw error;
+    if (!isPermission(error) || !request.rootless?.()) throw error;
+    const { message } = error as Error;
+    if (request.cgroupsPath) throw new ConfigError("linux.cgroupsPath", `${NO_PERMISSION}: ${message}`);
+    denied.push(message);
+    return false;
   }
 }
 
@@ -126,7 +141,7 @@ function refuseUsed(path: string): void {
   if (holdsStill(path)) throw new CgroupError(`container's cgroup unexpectedly frozen: ${path}`);
 }
 
-function restrictDevices(cgroup: Cgroup, { resources, rootless = false }: CgroupRequest): void {
+function restrictDevices(cgroup: Cgroup, { resources, rootless = () => false }: CgroupRequest): void {
   const filter = deviceFilter(resources?.devices ?? []);
   if (cgroup.mode === "v2") {
     using join = cgroup.open();
@@ -135,7 +150,7 @@ function restrictDevices(cgroup: Cgroup, { resources, rootless = false }: Cgroup
   }
   const directory = cgroup.directory("devices");
   // Without root no device node can be made or opened that was not given, so there is nothing to keep from it.
-  if (directory !== undefined || !rootless) writeDevicesV1(directory, filter);
+  if (directory !== undefined || !rootless()) writeDevicesV1(directory, filter);
 }
 
 /** Children first. They were never used, so nothing keeps them busy. */

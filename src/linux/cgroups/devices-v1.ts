@@ -3,9 +3,9 @@
 // The kernel refuses to allow what the parent does not allow (EPERM).
 
 import { ConfigError } from "../errors.ts";
+import { inUserNamespace } from "../user-namespace.ts";
 import type { DeviceFilter } from "./device-rules.ts";
 import { failed } from "./error.ts";
-import { inUserNamespace } from "./user-namespace.ts";
 import { writeLines } from "./write.ts";
 
 const FIELD = "linux.resources.devices";

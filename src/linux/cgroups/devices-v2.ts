@@ -7,9 +7,9 @@ import { type ErrnoName, errnoNumber } from "../abi/errno.ts";
 import { attachedPrograms, attachProgram, detachProgram, loadDeviceProgram, openProgram } from "../bpf/programs.ts";
 import { close } from "../files.ts";
 import { SyscallError } from "../kernel.ts";
+import { inUserNamespace } from "../user-namespace.ts";
 import { deviceProgram } from "./device-program.ts";
 import type { DeviceFilter } from "./device-rules.ts";
-import { inUserNamespace } from "./user-namespace.ts";
 
 /**
  * Puts `filter` in force for what is in the cgroup, instead of any other that was attached to it.
@@ -18,12 +18,12 @@ import { inUserNamespace } from "./user-namespace.ts";
  * @param cgroup a descriptor of the cgroup's directory
  * @throws SyscallError
  */
-export function setDevicesV2(cgroup: number, filter: DeviceFilter, rootless: boolean): void {
+export function setDevicesV2(cgroup: number, filter: DeviceFilter, rootless: () => boolean): void {
   try {
     install(cgroup, filter);
   } catch (error) {
     if (!isErrno(error, "EPERM")) throw error;
-    if (!rootless && !allowsAll(filter) && !inUserNamespace()) throw error;
+    if (!allowsAll(filter) && !rootless() && !inUserNamespace()) throw error;
   }
 }
 

@@ -24,7 +24,7 @@ const ONLY_NULL: DeviceFilter = {
 };
 
 function set(cgroup: TestCgroup, filter: DeviceFilter): void {
-  setDevicesV2(cgroup.fd, filter, false);
+  setDevicesV2(cgroup.fd, filter, () => false);
 }
 
 /** Sets the filter in a process that `command` starts; returns "done" or the message of the error. */

@@ -4,7 +4,7 @@
 import { setDevicesV2 } from "../../../src/linux/cgroups/devices-v2.ts";
 
 try {
-  setDevicesV2(3, JSON.parse(process.argv[3] ?? ""), process.argv[2] === "true");
+  setDevicesV2(3, JSON.parse(process.argv[3] ?? ""), () => process.argv[2] === "true");
   console.log("done");
 } catch (error) {
   console.log((error as Error).message);
