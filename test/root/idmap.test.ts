@@ -225,11 +225,17 @@ describe("refused, with nothing left,", () => {
   }
 
   needs(tsrunOnly)("is any for a user who is not root", async ({ box }) => {
-    const container = box.container(bind(source(box), ["bind", "idmap"], both));
+    const own = [{ containerID: 0, hostID: 1234, size: 1 }];
+    const users = { linux: { uidMappings: own, gidMappings: own } };
+    const from = { destination: "/home", source: source(box), options: ["bind", "idmap"], ...both };
+    const container = box.container(...MAPPED, users, { mounts: [from] });
     box.makeReachable();
     const under = ["setpriv", "--reuid=1234", "--regid=1234", "--clear-groups"];
     const result = await container.create([], { under });
-    expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining("(/home): only root can id-map") });
+    expect(result).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("mounts[0] (/home): only root can id-map"),
+    });
   });
 
   needs(tsrunOnly)("is a file system that cannot be mapped, by name", async ({ box }) => {
