@@ -32,7 +32,7 @@ const PROGRAMS = {
 
 /** Root tests that say something different where cgroup v2 is all there is and systemd has made the mounts: in one boot. */
 const GUEST_TESTS = [
-  ..."apparmor cgroup exec hazards hooks lifecycle limits mounts namespaces process resources systemd terminal"
+  ..."apparmor cgroup delegation exec hazards hooks lifecycle limits mounts namespaces oom process resources rootless systemd terminal"
     .split(" ")
     .map((name) => `test/root/${name}`),
   ..."bpf cgroups/v2 cgroups/devices-v2".split(" ").map((name) => `test/linux/${name}`),
