@@ -32,9 +32,8 @@ const LIBRARY_PLACES = [
  * @throws ConfigError as compileSeccomp does
  */
 export function cachedSeccomp(seccomp: Seccomp, directory: string): CompiledSeccomp {
-  // The library refuses, or the listener is not supported: never cached.
-  if (seccomp.listenerPath) return compileSeccomp(seccomp);
-  const key = new TextEncoder().encode(JSON.stringify([COMPILER, libraryIdentity(), seccomp], exactNumbers));
+  const { listenerPath: _, listenerMetadata: __, flags: ___, ...rules } = seccomp; // what the program does not depend on
+  const key = new TextEncoder().encode(JSON.stringify([COMPILER, libraryIdentity(), rules], exactNumbers));
   const file = `${directory}/${nameOf(key)}`;
   const kept = read(file, key);
   if (kept !== undefined) return { filter: kept, flags: seccompFlags(seccomp) };

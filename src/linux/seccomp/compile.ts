@@ -11,6 +11,7 @@ import { concatBytes } from "../bytes.ts";
 import { ConfigError } from "../errors.ts";
 import { actionValue, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD } from "./actions.ts";
 import { enosysProgram, type Largest } from "./enosys.ts";
+import { knowsFlags } from "./kernel-flags.ts";
 import { type Condition, Filter } from "./libseccomp.ts";
 
 /** What seccomp(2) is called with. */
@@ -20,6 +21,9 @@ export interface CompiledSeccomp {
   /** SECCOMP_FILTER_FLAG_* */
   readonly flags: number;
 }
+
+/** Has seccomp(2) return the descriptor of a listener. */
+const NEW_LISTENER = 1 << 3;
 
 /** TSYNC is for other threads of the process, of which a container's first has none: accepted and not used. */
 const FLAGS: Readonly<Record<SeccompFlag, number>> = {
@@ -48,9 +52,6 @@ const TREE_FROM = 32;
  * @throws ConfigError naming the field that cannot be compiled here
  */
 export function compileSeccomp(seccomp: Seccomp): CompiledSeccomp {
-  if (seccomp.listenerPath) {
-    throw new ConfigError("linux.seccomp.listenerPath", "seccomp listeners are not supported yet");
-  }
   const defaultAction = actionValue(seccomp.defaultAction, seccomp.defaultErrnoRet);
   using filter = new Filter(defaultAction);
   const architectures = addArchitectures(filter, seccomp);
@@ -67,10 +68,20 @@ export function compileSeccomp(seccomp: Seccomp): CompiledSeccomp {
   return { filter: concatBytes([newer, program]), flags };
 }
 
-/** SECCOMP_FILTER_FLAG_* for the config's flags. Our oldest kernel knows all that mean something without a listener. */
-export function seccompFlags({ flags }: Seccomp): number {
-  if (flags === undefined) return FLAGS.SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-  return flags.reduce((bits, flag) => bits | FLAGS[flag], 0);
+/** Whether somebody is to be asked about calls. A listenerPath alone makes no listener: nothing would be heard there. */
+export function asksListener({ syscalls = [] }: Seccomp): boolean {
+  return syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY");
+}
+
+/** SECCOMP_FILTER_FLAG_* for the config's flags. The kernel takes WAIT_KILLABLE_RECV with a listener only. */
+export function seccompFlags(seccomp: Seccomp): number {
+  const { flags = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] } = seccomp;
+  const bits = flags.reduce((sum, flag) => sum | FLAGS[flag], 0);
+  if (!asksListener(seccomp)) return bits & ~FLAGS.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+  if (flags.includes("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") && !knowsFlags(bits | NEW_LISTENER)) {
+    throw new ConfigError("linux.seccomp.flags", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs Linux 5.19");
+  }
+  return bits | NEW_LISTENER;
 }
 
 /** Returns the tokens of all architectures of the filter, the native one first. */

@@ -59,6 +59,15 @@ describe("cachedSeccomp", () => {
     expect(isMarked(OTHER)).toBe(false);
   });
 
+  it("takes one for all listeners and flags, which the program does not depend on", () => {
+    const asking: Seccomp = { ...PROFILE, syscalls: [{ ...RULE, action: "SCMP_ACT_NOTIFY" }] };
+    cachedSeccomp({ ...asking, listenerPath: "/a" }, directory);
+    mark();
+    expect(isMarked({ ...asking, listenerPath: "/b", listenerMetadata: "c", flags: [] })).toBe(true);
+    expect(cachedSeccomp({ ...asking, listenerPath: "/b", flags: [] }, directory).flags).toBe(8);
+    expect(isMarked({ ...asking, syscalls: [RULE] })).toBe(false);
+  });
+
   it.each([
     ["of another length", OTHER],
     ["of the same length", TWIN],
