@@ -1,12 +1,13 @@
 // Makes every system call by each of the ways into an x86-64 kernel, and prints what came of it: one line "abi number argument result".
-// Each is made in a process of its own, with -1 for every argument (which no call does harm with), or one other first argument.
+// Each is made in a process of its own, with -1 for every argument, or one other first argument: to be run in a container, under a
+// filter that refuses the few calls that take no arguments and do harm. One that does not come back in a second counts as made.
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,9 +27,7 @@ static long by_interrupt(long number, long first) {
 }
 
 static void child(int pipe, int interrupt, long number, long first) {
-  struct itimerval soon = {{0, 0}, {0, 100000}};
   pid_t self = getpid();
-  setitimer(ITIMER_REAL, &soon, NULL);
   long result = interrupt ? by_interrupt(number, first) : by_syscall(number, first);
   if (getpid() != self) _exit(0); // a fork's
   int told = result < 0 && result > -4096 ? -result : 0;
@@ -43,11 +42,15 @@ static void try(const char *abi, int interrupt, long number, long first) {
   pid_t pid = fork();
   if (pid == 0) child(ends[1], interrupt, number, first);
   close(ends[1]);
+  struct pollfd answer = {ends[0], POLLIN, 0};
+  int late = poll(&answer, 1, 1000) == 0;
+  if (late) kill(pid, SIGKILL); // whatever signals it has blocked
   int got = read(ends[0], &told, sizeof told);
   close(ends[0]);
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
   printf("%s %ld %ld ", abi, number & 0x3fffffff, first);
   if (got == sizeof told) printf(told ? "errno %d\n" : "made\n", told);
+  else if (late) printf("made\n");
   else if (WIFSIGNALED(status)) printf("signal %d\n", WTERMSIG(status));
   else printf("exit %d\n", WEXITSTATUS(status));
 }
