@@ -41,7 +41,7 @@ import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
 import { unmountRoot } from "./destroy.ts";
-import { createHooks, hasCreateHooks, runPoststop } from "./hook-points.ts";
+import { createHooks, hasCreateHooks, hookState, runPoststop } from "./hook-points.ts";
 import { checkIdMaps, checkIds, writeIdMaps } from "./id-maps.ts";
 import { IdmappedMounts } from "./idmapped-mounts.ts";
 import type { Log } from "./log.ts";
@@ -54,6 +54,7 @@ import { processStat } from "./process-identity.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { checkRootless, isRootless } from "./rootless.ts";
 import { compileFilter } from "./seccomp-filter.ts";
+import { withListener } from "./seccomp-listener.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
@@ -394,7 +395,10 @@ function planInside(at: Inside) {
     process,
     personality: linux?.personality,
     memoryPolicy: linux?.memoryPolicy,
-    seccomp: at.seccomp,
+    seccomp: withListener(at.seccomp, linux?.seccomp, taker, () => {
+      const { state } = at.container;
+      return hookState(state, "creating", state.pid);
+    }),
     procfs: at.procfs,
     terminal,
     onTerminal: request.onTerminal,

@@ -26,12 +26,14 @@ import { Descriptors } from "./descriptors.ts";
 import { cgroupForExec, enterable, takeIn } from "./exec-cgroup.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
+import { hookState } from "./hook-points.ts";
 import { checkIds } from "./id-maps.ts";
 import { bringsRoot, cgroupNamespaceOf, keyringOf, namespaceFlags, rootOf } from "./join.ts";
 import { writePidFile } from "./pid-file.ts";
 import { sendPidfd } from "./pidfd-socket.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
+import { withListener } from "./seccomp-listener.ts";
 import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
@@ -169,7 +171,9 @@ function prepare(as: Preparation) {
     process,
     personality: config?.linux?.personality,
     memoryPolicy: config?.linux?.memoryPolicy,
-    seccomp: as.seccomp,
+    seccomp: withListener(as.seccomp, config?.linux?.seccomp, taker, () =>
+      hookState(container.state, "running", container.state.pid),
+    ),
     procfs: as.procfs,
     terminal,
     onTerminal: as.onTerminal,

@@ -4,6 +4,7 @@
 import { CAPABILITIES } from "../linux/abi/capability.ts";
 import { MPOL, MPOL_F } from "../linux/abi/mempolicy.ts";
 import { mountOptionNames } from "../linux/mount-options.ts";
+import { knowsWaitKillable } from "../linux/seccomp/kernel-flags.ts";
 import type { SeccompFlag } from "../spec/config.gen.ts";
 import { features } from "../spec/features.ts";
 import type { Context, ExitStatus } from "./command.ts";
@@ -20,15 +21,14 @@ export function command(_: Context<"features">): ExitStatus {
     capabilities: CAPABILITIES,
     mountOptions: mountOptionNames(),
     memoryPolicy: { modes: Object.keys(MPOL), flags: Object.keys(MPOL_F) },
-    ...(libseccomp !== undefined && { libseccomp: { version: libseccomp, supportedFlags: flagsOf(libseccomp) } }),
+    ...(libseccomp !== undefined && { libseccomp: { version: libseccomp, supportedFlags: supportedFlags() } }),
   });
   print(`${JSON.stringify(structure, null, 4)}\n`);
   return 0;
 }
 
-/** The filter flags that a version of libseccomp can set. Every kernel that tsrun runs on has those of 2.5: seccomp(2). */
-function flagsOf(libseccomp: string): SeccompFlag[] {
-  const [major = 0, minor = 0] = libseccomp.split(".").map(Number);
+/** The flags of filters that this kernel knows; libseccomp has no part in them. Every one that tsrun runs on has three. */
+function supportedFlags(): SeccompFlag[] {
   const old: SeccompFlag[] = ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_LOG"];
-  return major > 2 || minor >= 6 ? [...old, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"] : old;
+  return knowsWaitKillable() ? [...old, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"] : old;
 }

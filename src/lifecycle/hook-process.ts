@@ -17,10 +17,20 @@ import { encode } from "../linux/encode.ts";
 import { AgentKernel, Results } from "../linux/kernel.ts";
 import { planJoinCgroups } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
-import { type Become, become, type CgroupEntry, launch, type Program, runNow } from "../linux/programs.ts";
+import {
+  type Become,
+  become,
+  type CgroupEntry,
+  lastFilter,
+  launch,
+  type Program,
+  planLastButOne,
+  runNow,
+} from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { planChroot } from "../linux/rootfs.ts";
 import type { Hook } from "../spec/config.gen.ts";
+import type { Born } from "./beget.ts";
 
 const PR_SET_PDEATHSIG = 1;
 /** Room for the reply to a plan that ends in execve, which has few calls. */
@@ -49,6 +59,8 @@ export interface Inside {
   readonly env?: readonly string[];
   /** Who the hook is and what it may do; by default root of the container, with all rights. */
   readonly become?: Omit<Become, "terminal" | "nullStdio" | "procfs">;
+  /** Of a filter that asks a listener: takes its descriptor, which is the hook's. */
+  readonly onListener?: (hook: Born, fd: number) => void;
 }
 
 /** Descriptors of tsrun's that become 0, 1 and 2 of the hook's. */
@@ -76,11 +88,20 @@ export function startHookInside(hook: Hook, streams: Streams, inside: Inside): A
   const child = undo.use(cloneInside(streams, inside));
   const kernel = new AgentKernel(child);
   kernel.adoptReply();
-  if (inside.become === undefined) asRoot(kernel, inside);
-  else asUser(kernel, child.pid, hook, inside, inside.become);
-  execute(child, kernel, programOf(hook, inside));
+  const within = boundTo({ child, kernel }, inside);
+  if (within.become === undefined) asRoot(kernel, within);
+  else asUser(kernel, child.pid, hook, within, within.become);
+  execute(child, kernel, programOf(hook, within));
   undo.move();
   return child;
+}
+
+/** The same, with a filter whose listener is one process's. */
+function boundTo(hook: Born, inside: Inside): Inside {
+  const { become, onListener } = inside;
+  if (become?.seccomp === undefined || onListener === undefined) return inside;
+  const seccomp = { ...become.seccomp, onListener: (fd: number): void => onListener(hook, fd) };
+  return { ...inside, become: { ...become, seccomp } };
 }
 
 /** A child of tsrun's in the container. The agent that made it is gone again. */
@@ -140,6 +161,7 @@ function asUser(
   planChroot(plan, root);
   const { program } = become(plan, { ...as, process, procfs, terminal: undefined, nullStdio: [] });
   planFate(plan);
+  planLastButOne(plan, { ...as, process });
   program(kernel.run(plan));
 }
 
@@ -159,7 +181,7 @@ function programOf({ path, args, env }: Hook, inside?: Inside): Program {
     path,
     args: args === undefined || args.length === 0 ? [path] : args,
     env: env ?? inside?.env ?? [],
-    seccomp: process?.noNewPrivileges === true ? seccomp : undefined,
+    seccomp: process === undefined ? undefined : lastFilter(process, seccomp),
     rlimits: process?.rlimits,
   };
 }

@@ -6,7 +6,7 @@ import { planHandingOver } from "../linux/handing-over.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { planHome } from "../linux/passwd.ts";
 import type { Answers, Plan } from "../linux/plan.ts";
-import { become, type Program, type SeccompFilter } from "../linux/programs.ts";
+import { become, lastFilter, type Program, planLastButOne, type SeccompFilter } from "../linux/programs.ts";
 import type { Terminal } from "../linux/terminal.ts";
 import type { Linux, Process } from "../spec/config.gen.ts";
 import type { Born } from "./beget.ts";
@@ -48,12 +48,12 @@ export function planProcess(plan: Plan, request: ProcessRequest): (answers: Answ
     });
   }
   const became = become(plan, request);
-  const late = process.noNewPrivileges === true ? seccomp : undefined;
+  planLastButOne(plan, request);
   return (answers, kernel) => ({
     path: became.program(answers),
     args: process.args,
     env: home === undefined ? env : withHome(env, home(answers, kernel)),
-    seccomp: late,
+    seccomp: lastFilter(process, seccomp),
     rlimits: process.rlimits,
   });
 }
@@ -61,6 +61,11 @@ export function planProcess(plan: Plan, request: ProcessRequest): (answers: Answ
 /** Takes descriptors of a process over, which is known only when that is begun with. */
 export class DescriptorTaker {
   #process: Born | undefined;
+
+  /** Which process: 0 while it is not known. */
+  get pid(): number {
+    return this.#process?.child.pid ?? 0;
+  }
 
   /** Says which process. */
   readonly from = (process: Born): void => {

@@ -7,16 +7,21 @@ import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import { procfsFor } from "../linux/lsm.ts";
 import type { Become } from "../linux/programs.ts";
+import { asksListener } from "../linux/seccomp/compile.ts";
 import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { loadConfig } from "../spec/load.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { hookState, pidInside } from "./hook-points.ts";
+import type { Inside } from "./hook-process.ts";
 import { runHooksInside } from "./hooks.ts";
 import { bringsRoot, cgroupNamespaceOf, keyringOf, namespaceFlags, rootOf } from "./join.ts";
+import { DescriptorTaker } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
+import { sendListener } from "./seccomp-listener.ts";
 import { SPEC_FILES } from "./spec-files.ts";
+import type { State } from "./state-file.ts";
 
 /** Runs them. `root` is --root, which compiled filters are kept under. @throws HookError */
 export function startHooks(container: Container, root: string): void {
@@ -39,7 +44,20 @@ export function startHooks(container: Container, root: string): void {
     keyring: keyringOf(state),
     ...(!bringsRoot(state) && { root: undo.adopt(open(rootOf(state), O_RDONLY), close) }),
     ...(become !== undefined && { become }),
+    ...listenerOf(config, state),
   });
+}
+
+/** A hook has a filter of its own, of the same profile: whoever listens is told of it as of a process of exec. */
+function listenerOf({ linux }: Config, state: State): Pick<Inside, "onListener"> {
+  const seccomp = linux?.seccomp;
+  if (seccomp === undefined || !asksListener(seccomp)) return {};
+  const onListener: Inside["onListener"] = (hook, fd) => {
+    const taker = new DescriptorTaker();
+    taker.from(hook);
+    sendListener(seccomp, taker, fd, hookState(state, "created", state.pid));
+  };
+  return { onListener };
 }
 
 /** What the container's program is, its hooks are. */

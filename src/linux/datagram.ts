@@ -73,10 +73,13 @@ export function receive(socket: number): string | undefined {
   return new TextDecoder().decode(buffer.subarray(0, length));
 }
 
-/** Sends a message on a connected socket, and a descriptor with it if there is one. @throws SyscallError */
-export function send(socket: number, text: string, fd?: number): void {
-  const { bytes } = messageHeader(new TextEncoder().encode(text), fd);
-  call("", "sendmsg", socket, bytes, MSG_NOSIGNAL);
+/**
+ * Sends a message on a connected socket, and a descriptor with it if there is one. How many of its bytes were taken: of a
+ * datagram all, of a stream maybe fewer. @throws SyscallError
+ */
+export function send(socket: number, message: string | Uint8Array, fd?: number): number {
+  const { bytes } = messageHeader(typeof message === "string" ? new TextEncoder().encode(message) : message, fd);
+  return call("", "sendmsg", socket, bytes, MSG_NOSIGNAL);
 }
 
 /**

@@ -81,7 +81,7 @@ function hostBackend(host: Engine): Backend {
       const bound: Record<string, NativeFunction> = {};
       for (const name in functions) {
         const address = host.symbol(handle, name);
-        bound[name] = (...words) => host.call(address, ...words);
+        bound[name] = host.call.bind(undefined, address);
       }
       return bound;
     },

@@ -220,6 +220,8 @@ export interface Become {
 export interface SeccompFilter {
   readonly filter: Uint8Array;
   readonly flags: number;
+  /** Of a filter that asks a listener: takes its descriptor, which is the process's. */
+  readonly onListener?: (fd: number) => void;
 }
 
 /** What the answers to become say. */
@@ -264,12 +266,33 @@ export function become(plan: Plan, as: Become): Became {
   };
 }
 
-function planSeccomp(plan: Plan, { filter, flags }: SeccompFilter): void {
+/**
+ * A filter that no_new_privs lets be loaded at any time, and that asks a listener: in the last plan but one, since tsrun must be
+ * there to hand the listener on. Behind everything else that the process is made to do.
+ */
+export function planLastButOne(plan: Plan, { process, seccomp }: Pick<Become, "process" | "seccomp">): void {
+  if (process.noNewPrivileges === true && seccomp?.onListener !== undefined) planSeccomp(plan, seccomp);
+}
+
+/** What is left of a filter for the last plan. */
+export function lastFilter(process: Process, seccomp: SeccompFilter | undefined): SeccompFilter | undefined {
+  return process.noNewPrivileges === true && seccomp?.onListener === undefined ? seccomp : undefined;
+}
+
+/**
+ * Between seccomp(2) and the pause only `write` is called, by which the answer comes: the one call that no rule may ask the
+ * listener about. From the pause on somebody is there to answer.
+ */
+function planSeccomp(plan: Plan, { filter, flags, onListener }: SeccompFilter): void {
   const SOCK_FILTER = 8;
   const fprog = new Uint8Array(16); // struct sock_fprog: u16 len, pointer
   new DataView(fprog.buffer).setUint16(0, filter.length / SOCK_FILTER, true);
   plan.at("linux.seccomp");
-  plan.add(syscall("seccomp", SECCOMP_SET_MODE_FILTER, flags, new Struct(fprog, [[8, filter]])));
+  const listener = plan.add(syscall("seccomp", SECCOMP_SET_MODE_FILTER, flags, new Struct(fprog, [[8, filter]])));
+  if (onListener === undefined) return;
+  plan.pause("hand the seccomp listener on", (answers) => onListener(answers.value(listener)));
+  // The container must not hold it: it could answer itself, and would wait for ever once all others are gone.
+  plan.add(close(listener));
 }
 
 /** The program, found, with what execve(2) takes. */

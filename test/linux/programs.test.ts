@@ -11,8 +11,10 @@ import {
   type Become,
   become,
   type Launch,
+  lastFilter,
   launch,
   type Program,
+  planLastButOne,
   runNow,
   setUp,
   waitForStart,
@@ -285,6 +287,24 @@ describe("become", () => {
     expect(openAfter(plan, [])).toEqual([]);
     expect(() => as(process(confined), { seccomp })).toThrow("has no procfs");
   });
+
+  it.each([true, false])(
+    "calls nothing but write until the listener of a filter is handed on: no_new_privs %s",
+    (late) => {
+      const told: number[] = [];
+      const asking = { ...seccomp, onListener: (fd: number) => told.push(fd) };
+      const own = process({ capabilities: {}, noNewPrivileges: late });
+      const plan = as(own, { seccomp: asking });
+      planLastButOne(plan, { process: own, seccomp: asking });
+      expect(lastFilter(own, asking)).toBeUndefined();
+      const at = names(plan).indexOf("seccomp");
+      expect(names(plan).slice(at, at + 2)).toEqual(["seccomp", "close"]);
+      expect(names(plan).lastIndexOf("setresuid") < at).toBe(late);
+      expect(plan.pauses.map(({ after }) => after)).toEqual([at + 1]);
+      plan.pauses[0]?.action({ value: ({ index }) => (index === at ? 9 : -1), bytes: () => new Uint8Array() });
+      expect(told).toEqual([9]);
+    },
+  );
 
   it("with a terminal: it controls the session and is the standard streams, which are not replaced", () => {
     const plan = new Plan();

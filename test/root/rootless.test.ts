@@ -9,6 +9,7 @@ import { describe, expect, vi } from "vitest";
 import { idle, type Json, MOUNTS, sh } from "./harness/config.ts";
 import { ConsoleSocket } from "./harness/console.ts";
 import { test } from "./harness/fixture.ts";
+import { ListenerSocket } from "./harness/listener.ts";
 import { needs, program } from "./harness/needs.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
@@ -116,6 +117,30 @@ describe.each(KINDS)("a container with %s", (_, kind, map, missing) => {
     const result = await container(box, kind, sh(script.join("\n")), paths).run();
     expect(result.stdout).toBe("3\nfull\n1:3\n5:0\nsh\n0\n0\nbox\n");
     expect(result.stderr).toContain("Read-only file system");
+  });
+
+  needs(missing)("asks a seccomp listener; in exec not about what sends its descriptor", async ({ box }) => {
+    const socket = new ListenerSocket(box);
+    for (const name of ["sethostname", "read", "sendmsg"]) {
+      const syscalls = [{ names: [name], action: "SCMP_ACT_NOTIFY" }];
+      const seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: socket.path, syscalls };
+      const made = container(box, kind, { linux: { seccomp } }, idle());
+      const creating = made.create();
+      const notifier = await socket.receive();
+      await notifier.serve(creating, () => "continue");
+      expect(await creating).toMatchObject({ code: 0, stderr: "" });
+      const starting = made.start();
+      await notifier.serve(starting, () => "continue");
+      expect(await starting).toMatchObject({ code: 0, stderr: "" });
+      const running = made.exec(["sh", "-c", "hostname x && echo made"]);
+      if (name === "sethostname") {
+        await (await socket.receive()).serve(running, () => 0);
+        expect(await running).toMatchObject({ code: 0, stdout: "made\n" });
+      } else {
+        const words = `linux.seccomp.syscalls[0].names: SCMP_ACT_NOTIFY for ${name} needs root rights on the host`;
+        expect((await running).stderr).toContain(words);
+      }
+    }
   });
 
   needs(missing)("has a terminal, sent to a socket and in exec", async ({ box }) => {

@@ -1,26 +1,31 @@
-// Keeps compiled filters, because engines send the same profile with every container and libseccomp takes 20 ms for it
-// (Podman's 460 names, three architectures; measured). To read one back takes 0.7 ms, and libseccomp is not even loaded.
+// Keeps compiled filters, because engines send the same profile with every container: to compile Docker's takes 3 ms, to read it back
+// a tenth of that, and libseccomp is not even loaded. bench/seccomp.ts measures both.
 //
-//   <directory>/<hash>   u32 length of the key, the key, struct sock_filter[]
+//   <directory>/<hash>   u32 length of the key, u32 length of the program, struct sock_filter[], the same again, the key
 //
 // The key is the whole profile, and is compared as a whole: a hash that two profiles share costs a compilation, never the
 // wrong filter. What else a filter depends on is in the key too: the installed libseccomp and the version of our compiler.
-// A cache that cannot be read or written is no error. The directory is the runtime's own, as its state is.
+// The program is there twice against a disk that lost power (a hole in both is as long as both), not against an enemy.
+//
+// An enemy would have to write here, and only who tsrun runs as can: directory and file must be that user's own, writable to
+// nobody else, and be no links. What is otherwise is neither read nor written, wherever --root may point. (Without root rights
+// that user is the one whom the container is to be kept from; who can write as that user needs no container.)
+// A cache that cannot be read or written is no error.
 
 import type { Seccomp } from "../../spec/config.gen.ts";
-import { O_CREAT, O_EXCL, O_RDONLY } from "../abi/fcntl.ts";
-import { concatBytes } from "../bytes.ts";
+import { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY } from "../abi/fcntl.ts";
+import { concatBytes, sameBytes } from "../bytes.ts";
 import { list, makeDirectories } from "../directories.ts";
-import { statusOf } from "../file-status.ts";
-import { OpenFile, readAll, rename, unlink, writeFile } from "../files.ts";
+import { descriptorStatus, type FileStatus, statusOf } from "../file-status.ts";
+import { OpenFile, read, rename, unlink, writeFile } from "../files.ts";
 import { type CompiledSeccomp, compileSeccomp, seccompFlags } from "./compile.ts";
 
 /** To be raised when the same profile is to give another filter. */
-const COMPILER = 1;
+const COMPILER = 2;
 /** More profiles than this in one boot are not engines' defaults: start again. */
 const MOST_FILES = 64;
-/** Bytes of the length. */
-const LENGTH = 4;
+/** Bytes before the program. */
+const HEADER = 8;
 const LIBRARY_PLACES = [
   `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu`,
   "/usr/lib64",
@@ -32,14 +37,13 @@ const LIBRARY_PLACES = [
  * @throws ConfigError as compileSeccomp does
  */
 export function cachedSeccomp(seccomp: Seccomp, directory: string): CompiledSeccomp {
-  // The library refuses, or the listener is not supported: never cached.
-  if (seccomp.listenerPath) return compileSeccomp(seccomp);
-  const key = new TextEncoder().encode(JSON.stringify([COMPILER, libraryIdentity(), seccomp], exactNumbers));
-  const file = `${directory}/${nameOf(key)}`;
-  const kept = read(file, key);
+  const { listenerPath: _, listenerMetadata: __, flags: ___, ...rules } = seccomp; // what the program does not depend on
+  const key = new TextEncoder().encode(JSON.stringify([COMPILER, libraryIdentity(), rules], exactNumbers(rules)));
+  const name = nameOf(key);
+  const kept = attempt(() => readFilter(directory, name, key));
   if (kept !== undefined) return { filter: kept, flags: seccompFlags(seccomp) };
   const compiled = compileSeccomp(seccomp);
-  write(directory, file, key, compiled.filter);
+  attempt(() => writeFilter(directory, name, key, compiled.filter));
   return compiled;
 }
 
@@ -53,8 +57,14 @@ function libraryIdentity(): string {
   return "elsewhere";
 }
 
-function exactNumbers(_: string, value: unknown): unknown {
-  return typeof value === "bigint" ? `${value}n` : value;
+/** For JSON.stringify, where there are any that JSON has not: it would be called for every name. */
+function exactNumbers({
+  syscalls = [],
+}: Pick<Seccomp, "syscalls">): ((key: string, value: unknown) => unknown) | undefined {
+  const isBig = ({ value, valueTwo }: { value: unknown; valueTwo?: unknown }): boolean =>
+    typeof value === "bigint" || typeof valueTwo === "bigint";
+  if (!syscalls.some(({ args }) => args?.some(isBig))) return undefined;
+  return (_, value) => (typeof value === "bigint" ? `${value}n` : value);
 }
 
 /** A name: FNV-1a of every 64th byte. Profiles of 30 KB are not worth reading through for it, and the rest is compared. */
@@ -64,38 +74,53 @@ function nameOf(bytes: Uint8Array): string {
   return `${(state >>> 0).toString(16)}-${bytes.length.toString(16)}`;
 }
 
-function read(file: string, key: Uint8Array): Uint8Array | undefined {
-  let content: Uint8Array;
+function attempt<T>(action: () => T): T | undefined {
   try {
-    using opened = new OpenFile(file, O_RDONLY);
-    content = readAll(opened.fd);
+    return action();
   } catch {
     return undefined;
   }
-  const program = content.subarray(LENGTH + key.length);
-  return begins(content, key) && program.length > 0 && program.length % 8 === 0 ? program : undefined;
 }
 
-function begins(content: Uint8Array, key: Uint8Array): boolean {
-  if (content.length < LENGTH + key.length) return false;
-  if (new DataView(content.buffer, content.byteOffset).getUint32(0, true) !== key.length) return false;
-  return key.every((byte, i) => content[LENGTH + i] === byte);
+/** @throws FileError */
+function readFilter(directory: string, name: string, key: Uint8Array): Uint8Array | undefined {
+  using opened = new OpenFile(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!isOurs(descriptorStatus(opened.fd), "directory")) return undefined;
+  using file = new OpenFile(`/proc/self/fd/${opened.fd}/${name}`, O_RDONLY | O_NOFOLLOW);
+  const status = descriptorStatus(file.fd);
+  if (!isOurs(status, "file")) return undefined;
+  const content = new Uint8Array(status.size);
+  return read(file.fd, content) === content.length ? filterOf(content, key) : undefined;
 }
 
-/** By a rename, so that nobody reads half a filter. */
-function write(directory: string, file: string, key: Uint8Array, program: Uint8Array): void {
-  const length = new Uint8Array(Uint32Array.of(key.length).buffer);
-  const temporary = `${file}.${process.pid}`;
-  try {
-    makeDirectories(directory, 0o700);
-    if (list(directory).length >= MOST_FILES) empty(directory);
-    writeFile(temporary, concatBytes([length, key, program]), 0o600, O_CREAT | O_EXCL);
-    rename(temporary, file);
-  } catch {
-    // The next container compiles again. What was left half written is in nobody's way, and `empty` finds it.
-  }
+/** Whether nobody but us, and root, can have put it there or changed it. */
+function isOurs({ kind, uid, mode }: FileStatus, wanted: FileStatus["kind"]): boolean {
+  const WRITABLE_TO_OTHERS = 0o022;
+  return kind === wanted && uid === process.geteuid?.() && (mode & WRITABLE_TO_OTHERS) === 0;
 }
 
-function empty(directory: string): void {
-  for (const { name } of list(directory)) unlink(`${directory}/${name}`);
+function filterOf(content: Uint8Array, key: Uint8Array): Uint8Array | undefined {
+  if (content.length < HEADER) return undefined;
+  const [keyLength, length = 0] = new Uint32Array(content.buffer, 0, 2);
+  if (keyLength !== key.length || length === 0 || content.length !== HEADER + 2 * length + key.length) return undefined;
+  const [program, again] = [HEADER, HEADER + length].map((at) => content.subarray(at, at + length)) as [
+    Uint8Array,
+    Uint8Array,
+  ];
+  const isWhole = program[0] !== 0 && sameBytes(program, again); // no program begins with a 0
+  return isWhole && sameBytes(key, content.subarray(HEADER + 2 * length)) ? program : undefined;
+}
+
+/** By a rename, so that nobody reads half a filter. @throws FileError */
+function writeFilter(directory: string, name: string, key: Uint8Array, filter: Uint8Array): void {
+  makeDirectories(directory, 0o700);
+  using opened = new OpenFile(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!isOurs(descriptorStatus(opened.fd), "directory")) return;
+  // By the descriptor: the name may lead elsewhere by now, where we may have more rights than who made it do so.
+  const inside = `/proc/self/fd/${opened.fd}`;
+  if (list(inside).length >= MOST_FILES) for (const each of list(inside)) unlink(`${inside}/${each.name}`);
+  const header = new Uint8Array(Uint32Array.of(key.length, filter.length).buffer);
+  const temporary = `${inside}/${name}.${process.pid}`;
+  writeFile(temporary, concatBytes([header, filter, filter, key]), 0o600, O_CREAT | O_EXCL);
+  rename(temporary, `${inside}/${name}`);
 }

@@ -1,5 +1,6 @@
-// linux.seccomp as a filter that the kernel takes: "config-linux.md#seccomp", seccomp(2). Where the specification is open
-// this is runc's reading, which profiles are written for:
+// linux.seccomp as a filter that the kernel takes: "config-linux.md#seccomp", seccomp(2). libseccomp knows the numbers, but takes 20 ms
+// for Docker's profile; what a number alone decides is ours (verdicts.ts, search.ts), and libseccomp's program for the rest is behind
+// that. Where the specification is open this is runc's reading, which profiles are written for:
 //
 //   names that this libseccomp does not know are skipped: profiles name calls of all architectures and of the future
 //   a rule with the default action is skipped (libseccomp refuses it, and it says nothing)
@@ -9,9 +10,11 @@
 import type { Seccomp, SeccompArg, SeccompFlag, SeccompOperator, SeccompRule } from "../../spec/config.gen.ts";
 import { concatBytes } from "../bytes.ts";
 import { ConfigError } from "../errors.ts";
-import { actionValue, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD } from "./actions.ts";
-import { enosysProgram, type Largest } from "./enosys.ts";
+import { actionValue } from "./actions.ts";
+import { knowsFlags } from "./kernel-flags.ts";
 import { type Condition, Filter } from "./libseccomp.ts";
+import { searchProgram } from "./search.ts";
+import { verdictsByName, verdictsByNumber } from "./verdicts.ts";
 
 /** What seccomp(2) is called with. */
 export interface CompiledSeccomp {
@@ -20,6 +23,9 @@ export interface CompiledSeccomp {
   /** SECCOMP_FILTER_FLAG_* */
   readonly flags: number;
 }
+
+/** Has seccomp(2) return the descriptor of a listener. */
+const NEW_LISTENER = 1 << 3;
 
 /** TSYNC is for other threads of the process, of which a container's first has none: accepted and not used. */
 const FLAGS: Readonly<Record<SeccompFlag, number>> = {
@@ -40,7 +46,7 @@ const OPERATORS: Readonly<Record<SeccompOperator, number>> = {
   SCMP_CMP_MASKED_EQ: 7,
 };
 
-/** Names from which a tree pays. libseccomp 2.5 makes a wrong one of no rules at all. */
+/** Names from which libseccomp's tree pays. libseccomp 2.5 makes a wrong one of no rules at all. */
 const TREE_FROM = 32;
 
 /**
@@ -48,29 +54,34 @@ const TREE_FROM = 32;
  * @throws ConfigError naming the field that cannot be compiled here
  */
 export function compileSeccomp(seccomp: Seccomp): CompiledSeccomp {
-  if (seccomp.listenerPath) {
-    throw new ConfigError("linux.seccomp.listenerPath", "seccomp listeners are not supported yet");
-  }
+  const flags = seccompFlags(seccomp);
+  const { syscalls = [] } = seccomp;
   const defaultAction = actionValue(seccomp.defaultAction, seccomp.defaultErrnoRet);
   using filter = new Filter(defaultAction);
   const architectures = addArchitectures(filter, seccomp);
-  const rules = seccomp.syscalls ?? [];
-  if (rules.flatMap(({ names }) => names).length > TREE_FROM) filter.useBinaryTree();
-  const numbers = new Map<string, number>();
-  for (const [index, rule] of rules.entries()) {
-    addRule(filter, rule, defaultAction, numbers, `linux.seccomp.syscalls[${index}]`);
+  const names = verdictsByName(syscalls, defaultAction);
+  const { numbers, rest } = verdictsByNumber(filter, architectures, names, defaultAction);
+  if (rest.size > TREE_FROM) filter.useBinaryTree();
+  for (const [index, rule] of syscalls.entries()) {
+    addRule(filter, rule, defaultAction, rest, `linux.seccomp.syscalls[${index}]`);
   }
-  const flags = seccompFlags(seccomp);
-  const program = filter.program();
-  if (!isRefusal(defaultAction)) return { filter: program, flags };
-  const newer = enosysProgram(largestNumbers(filter, architectures, numbers));
-  return { filter: concatBytes([newer, program]), flags };
+  return { filter: concatBytes([searchProgram(numbers), filter.program()]), flags };
 }
 
-/** SECCOMP_FILTER_FLAG_* for the config's flags. Our oldest kernel knows all that mean something without a listener. */
-export function seccompFlags({ flags }: Seccomp): number {
-  if (flags === undefined) return FLAGS.SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-  return flags.reduce((bits, flag) => bits | FLAGS[flag], 0);
+/** Whether somebody is to be asked about calls. A listenerPath alone makes no listener: nothing would be heard there. */
+export function asksListener({ syscalls = [] }: Seccomp): boolean {
+  return syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY");
+}
+
+/** SECCOMP_FILTER_FLAG_* for the config's flags. The kernel takes WAIT_KILLABLE_RECV with a listener only. */
+export function seccompFlags(seccomp: Seccomp): number {
+  const { flags = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] } = seccomp;
+  const bits = flags.reduce((sum, flag) => sum | FLAGS[flag], 0);
+  if (!asksListener(seccomp)) return bits & ~FLAGS.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+  if (flags.includes("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") && !knowsFlags(bits | NEW_LISTENER)) {
+    throw new ConfigError("linux.seccomp.flags", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs Linux 5.19");
+  }
+  return bits | NEW_LISTENER;
 }
 
 /** Returns the tokens of all architectures of the filter, the native one first. */
@@ -90,16 +101,15 @@ function addRule(
   filter: Filter,
   rule: SeccompRule,
   defaultAction: number,
-  numbers: Map<string, number>,
+  rest: ReadonlySet<string>,
   field: string,
 ): void {
   const action = actionValue(rule.action, rule.errnoRet);
+  if (action === defaultAction) return;
   const alternatives = conditions(rule.args ?? []);
   for (const name of rule.names) {
-    const number = numbers.get(name) ?? filter.resolve(name);
+    const number = rest.has(name) ? filter.resolve(name) : undefined;
     if (number === undefined) continue;
-    numbers.set(name, number);
-    if (action === defaultAction) continue;
     for (const each of alternatives) filter.addRule(action, number, each, field);
   }
 }
@@ -114,31 +124,4 @@ function conditions(args: readonly SeccompArg[]): readonly (readonly Condition[]
 /** For MASKED_EQ `value` is the mask and `valueTwo` what is left of the argument; the others have one value. */
 function condition({ index, value, valueTwo, op }: SeccompArg): Condition {
   return { index, op: OPERATORS[op], a: BigInt(value), b: BigInt(valueTwo ?? 0) };
-}
-
-/** Whether the default action says "you may not", so that a call that is too new would be denied and not missing. */
-function isRefusal(action: number): boolean {
-  const isErrno = (action & 0xffff_0000) >>> 0 === SECCOMP_RET_ERRNO;
-  return isErrno || action === SECCOMP_RET_KILL_THREAD || action === SECCOMP_RET_KILL_PROCESS;
-}
-
-/** Since Linux 5.1 a new system call has the same place in the numbers of every architecture. */
-const FIRST_COMMON = 424;
-/** Calls of x32 come with the AUDIT_ARCH of x86-64, and it can only be added there. */
-const X32 = 0x4000_003e;
-
-function largestNumbers(filter: Filter, architectures: readonly number[], numbers: Map<string, number>): Largest[] {
-  const [native = 0, ...others] = architectures;
-  let newest = "";
-  for (const [name, number] of numbers) if (number > (numbers.get(newest) ?? -1)) newest = name;
-  const largest = numbers.get(newest) ?? -1;
-  // The newest is the same call everywhere; an old profile has to be asked for all its names.
-  const names = largest >= FIRST_COMMON ? [newest] : [...numbers.keys()];
-  const on = (architecture: number) => Math.max(...names.map((name) => filter.resolve(name, architecture) ?? -1));
-  const separate = others.filter((other) => other !== X32);
-  const x32 = others.includes(X32) ? { x32: on(X32) } : {};
-  const all: Largest[] = [{ architecture: native, number: largest, ...x32 }];
-  for (const architecture of separate) all.push({ architecture, number: on(architecture) });
-  // A profile that names nothing there has no newest call.
-  return all.filter(({ number }) => number >= 0);
 }

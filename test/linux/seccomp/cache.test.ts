@@ -1,4 +1,16 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -31,11 +43,12 @@ describe("cachedSeccomp", () => {
   });
   afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
-  /** Marks what is kept, to tell a filter that was read from one that was compiled. */
+  /** Marks what is kept, to tell a filter that was read from one that was compiled: the end of the program, in both places. */
   function mark(): void {
     for (const file of readdirSync(directory)) {
       const content = readFileSync(join(directory, file));
-      content.fill(0xee, content.length - 8);
+      const length = content.readUInt32LE(4);
+      for (const end of [8 + length, 8 + 2 * length]) content.fill(0xee, end - 8, end);
       writeFileSync(join(directory, file), content);
     }
   }
@@ -59,6 +72,15 @@ describe("cachedSeccomp", () => {
     expect(isMarked(OTHER)).toBe(false);
   });
 
+  it("takes one for all listeners and flags, which the program does not depend on", () => {
+    const asking: Seccomp = { ...PROFILE, syscalls: [{ ...RULE, action: "SCMP_ACT_NOTIFY" }] };
+    cachedSeccomp({ ...asking, listenerPath: "/a" }, directory);
+    mark();
+    expect(isMarked({ ...asking, listenerPath: "/b", listenerMetadata: "c", flags: [] })).toBe(true);
+    expect(cachedSeccomp({ ...asking, listenerPath: "/b", flags: [] }, directory).flags).toBe(8);
+    expect(isMarked({ ...asking, syscalls: [RULE] })).toBe(false);
+  });
+
   it.each([
     ["of another length", OTHER],
     ["of the same length", TWIN],
@@ -80,6 +102,47 @@ describe("cachedSeccomp", () => {
     writeFileSync(join(directory, file), readFileSync(join(directory, file)).subarray(0, length));
     const { filter } = cachedSeccomp(PROFILE, directory);
     expect(Buffer.from(filter).equals(compileSeccomp(PROFILE).filter)).toBe(true);
+  });
+
+  it.each([
+    ["in the program", 16],
+    ["in its second copy", -40],
+    ["from the program to the end", 8, 1e6],
+  ])("compiles again when there is a hole %s", (_, from, length = 4) => {
+    const asking: Seccomp = { ...PROFILE, syscalls: [] };
+    const { filter } = cachedSeccomp(asking, directory);
+    const [file = ""] = readdirSync(directory);
+    const content = readFileSync(join(directory, file));
+    const start = from < 0 ? 8 + 2 * filter.length + from : from;
+    content.fill(0, start, Math.min(start + length, 8 + 2 * filter.length));
+    writeFileSync(join(directory, file), content);
+    expect(Buffer.from(cachedSeccomp(asking, directory).filter).equals(filter)).toBe(true);
+  });
+
+  it.runIf(process.getuid?.() === 0).each<[string, (file: string) => void]>([
+    ["the file is another user's", (file) => chownSync(file, 1000, 1000)],
+    ["the file can be written by others", (file) => chmodSync(file, 0o666)],
+    ["the file can be written by the group", (file) => chmodSync(file, 0o620)],
+    ["the directory is another user's", () => chownSync(directory, 1000, 1000)],
+    ["the directory can be written by others", () => chmodSync(directory, 0o1777)],
+    ["the file is a link", (file) => [renameSync(file, join(parent, "x")), symlinkSync(join(parent, "x"), file)]],
+    [
+      "the directory is a link",
+      () => [renameSync(directory, `${directory}-`), symlinkSync(`${directory}-`, directory)],
+    ],
+  ])("takes nothing where %s", (_, spoil) => {
+    cachedSeccomp(PROFILE, directory);
+    mark();
+    spoil(join(directory, readdirSync(directory)[0] ?? ""));
+    expect(isMarked(PROFILE)).toBe(false);
+  });
+
+  it.runIf(process.getuid?.() === 0)("writes and removes nothing in a directory that is another user's", () => {
+    mkdirSync(directory);
+    for (let n = 0; n < 70; n++) writeFileSync(join(directory, `own-${n}`), "");
+    chownSync(directory, 1000, 1000);
+    cachedSeccomp(PROFILE, directory);
+    expect(readdirSync(directory)).toHaveLength(70);
   });
 
   it("lets nobody else read or write, and leaves no temporary file", () => {

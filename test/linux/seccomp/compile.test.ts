@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { syscallNumber } from "../../../src/linux/abi/syscalls.ts";
 import { compileSeccomp } from "../../../src/linux/seccomp/compile.ts";
+import { knowsFlags, knowsWaitKillable } from "../../../src/linux/seccomp/kernel-flags.ts";
 import type { Seccomp, SeccompAction, SeccompArg, SeccompRule } from "../../../src/spec/config.gen.ts";
 import { run } from "./bpf.ts";
 
@@ -149,8 +150,29 @@ describe("compileSeccomp", () => {
     expect(compileSeccomp({ defaultAction: "SCMP_ACT_ALLOW", ...(flags && { flags }) }).flags).toBe(expected);
   });
 
-  it("refuses a listener, which it cannot serve yet, and an architecture that libseccomp does not know", () => {
-    expect(() => compileSeccomp(allowing([], { listenerPath: "/run/x" }))).toThrow("linux.seccomp.listenerPath");
+  it.each<[Seccomp["flags"], number]>([
+    [undefined, 8 + 4],
+    [[], 8],
+    [["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG"], 8 + 2],
+  ])("asks for a listener where a rule does: flags %j are %i", (flags, expected) => {
+    const asking = allowing([rule(["mkdirat"], "SCMP_ACT_NOTIFY")], {
+      listenerPath: "/run/x",
+      ...(flags && { flags }),
+    });
+    expect(compileSeccomp(asking).flags).toBe(expected);
+    expect(compileSeccomp({ ...asking, syscalls: [] }).flags).toBe(expected - 8);
+  });
+
+  it("has WAIT_KILLABLE_RECV with a listener alone, as the kernel takes it, and says so where the kernel does not know it", () => {
+    const flags: Seccomp["flags"] = ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"];
+    const asking = allowing([rule(["mkdirat"], "SCMP_ACT_NOTIFY")], { flags });
+    expect(compileSeccomp(allowing([], { flags })).flags).toBe(0);
+    if (knowsWaitKillable()) expect(compileSeccomp(asking).flags).toBe(8 + 32);
+    else expect(() => compileSeccomp(asking)).toThrow("linux.seccomp.flags: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV");
+    expect([knowsFlags(0), knowsFlags(8), knowsFlags(32), knowsFlags(2 ** 30)]).toEqual([true, true, false, false]);
+  });
+
+  it("refuses an architecture that libseccomp does not know", () => {
     const unknown = ["SCMP_ARCH_PDP11"] as unknown as NonNullable<Seccomp["architectures"]>;
     expect(() => compileSeccomp(allowing([], { architectures: unknown }))).toThrow("linux.seccomp.architectures[0]");
   });

@@ -8,6 +8,7 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const MSG_DONTWAIT = 0x40;
+const MSG_CMSG_CLOEXEC = 0x4000_0000;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
@@ -133,7 +134,7 @@ export function receiveDescriptors(fd: number): { text: string; descriptors: num
     ...{ name: null, nameLength: 0, iov, iovCount: 1, flags: 0 },
     ...{ control, controlLength: control.length },
   };
-  const size = checked("recvmsg", libc().recvmsg(fd, message, 0));
+  const size = checked("recvmsg", libc().recvmsg(fd, message, MSG_CMSG_CLOEXEC));
   return { text: data.toString("utf8", 0, size), descriptors: descriptorsOf(control) };
 }
 
