@@ -39,20 +39,23 @@ const PLAIN: Json = {
 
 const words = (file: string): string[] => readFileSync(file, "utf8").trim().split(" ").filter(Boolean);
 
-/** A part of the hierarchy that is the user's, with this controller; the runtime is called from a cgroup in it. */
+/** A part of the hierarchy that is the user's, with this controller alone; the runtime is called from a cgroup in it. */
 function given(box: Sandbox, controller: string): { directory: string; inside: CallOptions } {
-  const directory = join(HIERARCHY, `${box.word}-user`);
+  const top = join(HIERARCHY, `${box.word}-top`);
+  const directory = join(top, "user");
   if (!words(join(HIERARCHY, "cgroup.subtree_control")).includes(controller))
     writeFileSync(join(HIERARCHY, "cgroup.subtree_control"), `+${controller}`);
+  mkdirSync(top);
+  writeFileSync(join(top, "cgroup.subtree_control"), `+${controller}`);
   for (const path of [directory, join(directory, "caller")]) {
     mkdirSync(path);
     for (const file of ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"])
       chownSync(join(path, file), USER, USER);
   }
   box.defer(() => {
-    for (const path of [join(directory, "caller"), directory]) rmdirSync(path);
+    for (const path of [join(directory, "caller"), directory, top]) rmdirSync(path);
   });
-  return { directory, inside: { env: { AS_USER_CGROUP: `${PLACE}/${box.word}-user/caller` } } };
+  return { directory, inside: { env: { AS_USER_CGROUP: `${PLACE}/${box.word}-top/user/caller` } } };
 }
 
 /** A limit that this kernel's v2 can have, and the file that shows it. */
@@ -117,13 +120,13 @@ describe("a container of a user who was given cgroups", () => {
     const { inside } = given(box, LIMIT.controller);
     const rdma = { rdma: { mlx: { hcaHandles: 3 } } };
     const result = await container(box, { linux: { resources: rdma } }).create([], inside);
-    expect(result.stderr).toMatch(/linux\.resources\.rdma.*: controller rdma is not enabled in .*-user/);
+    expect(result.stderr).toMatch(/linux\.resources\.rdma.*: controller rdma is not enabled in .*-top\/user/);
     expect(cgroupsOf(`${box.word}-0`)).toEqual([]);
   });
 
   needs(v2, limited)("is refused a place that its caller cannot come to", async ({ box }) => {
     given(box, LIMIT.controller);
-    const made = container(box, { linux: { cgroupsPath: `/${box.word}-user/place` } });
+    const made = container(box, { linux: { cgroupsPath: `/${box.word}-top/user/place` } });
     const result = await made.create();
     expect(result.code).toBe(1);
     expect(result.stderr).toContain("linux.cgroupsPath: tsrun may not put processes there from its own cgroup");
