@@ -1,0 +1,84 @@
+// The plan of everything in init up to its program: programs.ts, with what the command line and the host have to say.
+
+import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
+import { thisHost } from "../linux/host.ts";
+import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
+import { Plan } from "../linux/plan.ts";
+import { type SeccompFilter, setUp } from "../linux/programs.ts";
+import { inUserNamespace } from "../linux/user-namespace.ts";
+import type { Config } from "../spec/config.gen.ts";
+import type { Container } from "./container.ts";
+import { createHooks, hookState } from "./hook-points.ts";
+import { DescriptorTaker, planProcess } from "./process-setup.ts";
+import type { Request } from "./request.ts";
+import { withListener } from "./seccomp-listener.ts";
+import { nullStreams } from "./stdio.ts";
+import { isOrdinaryUser } from "./users.ts";
+
+/** What it is made of. */
+export interface Inside {
+  readonly request: Request;
+  readonly config: Config;
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly namespaces: Namespaces;
+  /** What a cgroup mount shows. */
+  readonly cgroups: readonly CgroupDirectory[];
+  readonly container: Container;
+  readonly onHooks: () => void;
+  readonly seccomp: SeccompFilter | undefined;
+  readonly procfs: number | undefined;
+  readonly leftOpen: readonly number[];
+  readonly cgroupTasks: readonly number[];
+  readonly idmapped: ReadonlyMap<number, number>;
+  readonly env: readonly string[];
+}
+
+/** The plan of everything in init up to its program; `bear` tells of it once it is there. */
+export function planInside(at: Inside) {
+  const { request, config, namespaces } = at;
+  const taker = new DescriptorTaker();
+  const plan = new Plan();
+  const { to, terminal } = setUp({
+    plan,
+    config,
+    host: thisHost,
+    namespaces,
+    bundle: at.bundle,
+    rootfs: at.rootfs,
+    cgroups: at.cgroups,
+    takeDescriptor: taker.take,
+    noPivot: request.noPivot,
+    leftOpen: at.leftOpen,
+    cgroupTasks: at.cgroupTasks,
+    idmapped: at.idmapped,
+    unprivileged: isOrdinaryUser(),
+    ...createHooks(config, at.container, at.onHooks),
+  });
+  for (const check of to.checks) plan.pause("check", check);
+  const { process, linux } = config;
+  if (process === undefined) return { plan, programOf: undefined, bear: taker.from };
+  const programOf = planProcess(plan, {
+    process,
+    personality: linux?.personality,
+    memoryPolicy: linux?.memoryPolicy,
+    seccomp: withListener(at.seccomp, linux?.seccomp, taker, () => {
+      const { state } = at.container;
+      return hookState(state, "creating", state.pid);
+    }),
+    procfs: at.procfs,
+    terminal,
+    onTerminal: request.onTerminal,
+    takeDescriptor: taker.take,
+    nullStdio: terminal === undefined ? nullStreams() : [],
+    defaultUmask: DEFAULT_UMASK,
+    extraEnv: at.env,
+    lastCapability: thisHost.lastCapability(),
+    inUserNamespace: hasNamespace(namespaces, "user") || inUserNamespace(),
+    openToOwner: isOrdinaryUser() && namespaces.created.has("user"),
+  });
+  return { plan, programOf, bear: taker.from };
+}
+
+/** The specification leaves the umask to the caller; every runtime makes it this, and images rely on it. */
+const DEFAULT_UMASK = 0o022;
