@@ -29,6 +29,10 @@ function systemctl(...args: string[]): string {
   return execFileSync("systemctl", args, { encoding: "utf8" }).trim();
 }
 
+function systemdRun(...args: string[]): void {
+  execFileSync("systemd-run", ["--quiet", ...args], { stdio: "ignore" });
+}
+
 /** A property of a unit, as systemctl shows it. */
 function shown(unit: string, property: string): string {
   return systemctl("show", "--value", "--property", property, unit);
@@ -226,6 +230,22 @@ describe("a unit of the name that is there already", () => {
     expect(result.stderr).toContain(`${unitOf(first)}: StartTransientUnit: Unit ${unitOf(first)} was already loaded`);
     expect((await first.state()).status).toBe("running");
     expect(existsSync(cgroupFile(first.id, "pids.max"))).toBe(true);
+  });
+});
+
+describe("a systemd that does not come to it", () => {
+  needs(TSRUN)("is given half a minute, then create fails by unit and job, and leaves neither", async ({ box }) => {
+    const slow = `${box.word}-slow.service`;
+    systemdRun("--collect", "--unit", slow, "--no-block", "--property", "ExecStartPre=sleep 100", "true");
+    box.defer(() => void systemctl("stop", slow));
+    const container = box.container(idle(), { annotations: { "org.systemd.property.After": `['${slow}']` } });
+    const result = await container.create([], { timeout: 50_000 });
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(
+      new RegExp(`systemd unit ${unitOf(container)}: job \\d+ to start it has not ended within 30 seconds`),
+    );
+    expect(unitsOf(container.id)).toEqual([]);
+    expect(systemctl("list-jobs", "--no-legend")).not.toContain(unitOf(container));
   });
 });
 
