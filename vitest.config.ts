@@ -6,8 +6,6 @@ import { defineConfig } from "vitest/config";
 import { SummaryReporter } from "./scripts/reporter.ts";
 
 const patience = { testTimeout: 60_000, hookTimeout: 60_000, teardownTimeout: 20_000 };
-/** An ordinary user with a session is in the guest alone, where the suite `root` runs. */
-const GUEST_ENGINES = "conformance/engines/*-rootless.test.ts";
 const alone = { fileParallelism: false, maxWorkers: 1 };
 
 export default defineConfig({
@@ -27,7 +25,7 @@ export default defineConfig({
       {
         test: {
           name: "root",
-          include: ["test/root/**/*.test.ts", "test/**/*.root.test.ts", GUEST_ENGINES],
+          include: ["test/root/**/*.test.ts", "test/**/*.root.test.ts"],
           ...patience,
           ...alone,
         },
@@ -35,8 +33,7 @@ export default defineConfig({
       {
         test: {
           name: "engines",
-          include: ["conformance/engines/**/*.test.ts"],
-          exclude: [GUEST_ENGINES],
+          include: ["conformance/{article,engines}/**/*.test.ts"],
           ...patience,
           ...alone,
         },

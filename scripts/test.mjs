@@ -88,7 +88,7 @@ function suites() {
     {
       name: "vm, engines",
       missing: guestMissing(),
-      guest: { project: "engines", words: [], seconds: 300 },
+      guest: { project: "engines", words: [], seconds: 600 },
     },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];

@@ -46,12 +46,13 @@ export function guestMissing(backend = "uml", selinux = false) {
  * the guest's security module, in place of AppArmor, and there is a policy for tests to load.
  */
 export function testInGuest(suite) {
-  const { words, summary, project = "root", backend = "uml", cgroup = "v2", selinux = false, seconds } = suite;
+  const { words, summary, project = "root", backend = "uml", cgroup = "v2", selinux = false, page, seconds } = suite;
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
   const policy = selinux ? compilePolicy(dirname(summary)) : undefined;
   const env = {
     TSRUN_TEST_SUMMARY: summary,
     TSRUN_SELINUX_POLICY: policy,
+    ARTICLE_PAGE: page,
     RUNTIME: process.env.RUNTIME,
     NO_COLOR: "1",
     CI: "1",

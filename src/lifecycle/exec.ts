@@ -10,7 +10,7 @@ import { pidfdOpen } from "../linux/local.ts";
 import { checkModules, procfsFor } from "../linux/lsm.ts";
 import { planJoinCgroups } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
-import { runNow, type SeccompFilter } from "../linux/programs.ts";
+import { type InitToJoin, planJoinUser, runNow, type SeccompFilter } from "../linux/programs.ts";
 import { joinRdt } from "../linux/rdt/group.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { planChroot } from "../linux/rootfs.ts";
@@ -38,6 +38,7 @@ import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
+import { isOrdinaryUser } from "./users.ts";
 
 /** Runs a process. The status is its own when tsrun waits for it. */
 export function command(context: Context<"exec">): ExitStatus {
@@ -51,7 +52,7 @@ export function command(context: Context<"exec">): ExitStatus {
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
-  const { meet, leftOpen, cgroups, inside, procfs, env } = enter(undo, { container, cgroup, process, flags });
+  const { meet, leftOpen, joinInit, cgroups, inside, procfs, env } = enter(undo, { container, cgroup, process, flags });
   let proxy: TerminalProxy | undefined;
   const onTerminal = (master: number, name: string): void => {
     if (flags.detach) consoleSender(flags.consoleSocket)(master, name);
@@ -60,6 +61,7 @@ export function command(context: Context<"exec">): ExitStatus {
   const { plan, programOf, bear } = prepare({
     container,
     leftOpen,
+    joinInit,
     cgroups,
     inside,
     process,
@@ -73,7 +75,7 @@ export function command(context: Context<"exec">): ExitStatus {
   const { child, kernel } = born;
   bear(born);
   takeIn(container, cgroup, child.pid);
-  if (hasUserNamespace(container.state) || inUserNamespace()) checkIds({ process }, child.pid);
+  if (hasUserNamespace(container.state) || inUserNamespace()) checkIds({ process }, container.state.pid);
   context.log.debug(`the process is ${child.pid}`);
   if (container.state.rdt !== undefined) joinRdt(container.state.rdt, child.pid);
   setLimits(child.pid, process.rlimits);
@@ -120,27 +122,30 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
     ? undefined
     : descriptors.open(rootOf(container.state), O_PATH | O_DIRECTORY);
   const procfs = descriptors.ownIfAny(procfsFor(process));
+  const joinInit = { pidfd, flags: namespaceFlags(container.state) };
   const { leftOpen, meet } = beget(undo, {
     name: "tsrun:exec",
     keyring: keyringOf(container.state),
     confined: process,
     procfs,
     namespaces: { created: new Set(), joined: [] },
-    joinInit: { pidfd, flags: namespaceFlags(container.state) },
+    joinInit,
     cgroup: enterable(cgroup),
     entersCgroupLater: false,
     descriptors,
     affinity: process.execCPUAffinity,
     oomScore: process.oomScoreAdj,
     firstPrivateFd: 3 + preserved.fds.length,
+    unprivileged: isOrdinaryUser(),
   });
-  return { meet, leftOpen: [...leftOpen, pidfd], cgroups, inside, procfs, env: preserved.env };
+  return { meet, leftOpen: [...leftOpen, pidfd], joinInit, cgroups, inside, procfs, env: preserved.env };
 }
 
 interface Preparation {
   readonly container: Container;
-  /** Descriptors of the child's that only the agent needed. */
+  /** Descriptors of the child's that the program is not to have. */
   readonly leftOpen: readonly number[];
+  readonly joinInit: InitToJoin;
   /** The container's cgroup namespace, where it is not the host's. */
   readonly cgroups: number | undefined;
   /** The container's root, where it has no mount namespace that would bring it. */
@@ -158,6 +163,7 @@ function prepare(as: Preparation) {
   const { container, process, config } = as;
   const changesUser = hasUserNamespace(container.state);
   const plan = new Plan();
+  planJoinUser(plan, as.joinInit, isOrdinaryUser());
   plan.at("agent");
   for (const fd of as.leftOpen) plan.add(close(fd));
   if (as.cgroups !== undefined) planJoinCgroups(plan.at("namespaces"), as.cgroups);

@@ -24,6 +24,7 @@ import {
   lastFilter,
   launch,
   type Program,
+  planJoinUser,
   planLastButOne,
   runNow,
 } from "../linux/programs.ts";
@@ -31,6 +32,7 @@ import { setLimits } from "../linux/rlimits.ts";
 import { planChroot } from "../linux/rootfs.ts";
 import type { Hook } from "../spec/config.gen.ts";
 import type { Born } from "./beget.ts";
+import { isOrdinaryUser } from "./users.ts";
 
 const PR_SET_PDEATHSIG = 1;
 /** Room for the reply to a plan that ends in execve, which has few calls. */
@@ -119,6 +121,7 @@ function cloneInside(streams: Streams, { pidfd, flags, cgroups, root, cgroup, pr
       keyring,
       firstPrivateFd: 3,
       childSocket: theirs,
+      unprivileged: isOrdinaryUser(),
     });
     return Agent.adopted(ours, new AgentKernel(agent).run(plan).value(pid));
   } catch (error) {
@@ -133,8 +136,9 @@ function cloneInside(streams: Streams, { pidfd, flags, cgroups, root, cgroup, pr
  * Makes the process root of the container's user namespace, if it has one: of another's it would be nobody. Before that it goes to
  * its directory on the host, which that root may not be let into.
  */
-function asRoot(kernel: AgentKernel, { flags, cgroups, root, cwd }: Inside): void {
+function asRoot(kernel: AgentKernel, { pidfd, flags, cgroups, root, cwd }: Inside): void {
   const plan = new Plan();
+  planJoinUser(plan, { pidfd, flags }, isOrdinaryUser());
   plan.at("hook");
   if (cgroups !== undefined) planJoinCgroups(plan, cgroups);
   planChroot(plan, root);
@@ -150,12 +154,13 @@ function asUser(
   kernel: AgentKernel,
   pid: number,
   hook: Hook,
-  { cgroups, root, procfs, cwd }: Inside,
+  { pidfd, flags, cgroups, root, procfs, cwd }: Inside,
   as: NonNullable<Inside["become"]>,
 ): void {
   const process = { ...as.process, args: [hook.path], cwd: cwd ?? as.process.cwd };
   setLimits(pid, process.rlimits);
   const plan = new Plan();
+  planJoinUser(plan, { pidfd, flags }, isOrdinaryUser());
   plan.at("hook");
   if (cgroups !== undefined) planJoinCgroups(plan, cgroups);
   planChroot(plan, root);

@@ -12,7 +12,14 @@
 import type { Process } from "../spec/config.gen.ts";
 import { CLOSE_RANGE_CLOEXEC } from "./abi/fcntl.ts";
 import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER } from "./abi/prctl.ts";
-import { CLONE_INTO_CGROUP, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_PARENT, cloneArgs } from "./abi/sched.ts";
+import {
+  CLONE_INTO_CGROUP,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWUSER,
+  CLONE_PARENT,
+  cloneArgs,
+} from "./abi/sched.ts";
 import { adopt, close, syscall } from "./calls.ts";
 import {
   planBoundingSet,
@@ -66,12 +73,18 @@ export interface CgroupEntry {
   readonly directory: number | undefined;
 }
 
+/** A container's init, by pidfd, and the CLONE_NEW* flags of the namespaces to join by it. */
+export interface InitToJoin {
+  readonly pidfd: number;
+  readonly flags: number;
+}
+
 /** What the agent needs to know to make the first process of a container, or one more. */
 export interface Launch {
   readonly namespaces: Namespaces;
   readonly timeOffsets?: Parameters<typeof planTimeNamespace>[2];
-  /** exec: a pidfd of init, and the CLONE_NEW* flags of the namespaces to join by it; of cgroups by the new process. */
-  readonly joinInit?: { readonly pidfd: number; readonly flags: number };
+  /** exec: what is joined of init's; its cgroup namespace by the new process. */
+  readonly joinInit?: InitToJoin;
   readonly cgroup: CgroupEntry;
   /** The container whose session keyring the process gets; undefined: the caller's. */
   readonly keyring: string | undefined;
@@ -111,7 +124,7 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   planEnterCgroup(plan, cgroup.tasks, initial === undefined);
   if (!to.unprivileged) planTimeNamespace(plan, namespaces, to.timeOffsets);
   planJoins(plan, namespaces, to.unprivileged === true);
-  if (to.joinInit !== undefined) plan.at("namespaces").add(syscall("setns", to.joinInit.pidfd, to.joinInit.flags));
+  if (to.joinInit !== undefined) planJoinsOfInit(plan, to.joinInit, to.unprivileged === true);
   // A sibling of the agent, which can go then: tsrun's child, and tsrun's caller's once tsrun is gone.
   const flags = cloneFlags(namespaces) + CLONE_PARENT;
   const args = cloneArgs({
@@ -123,6 +136,22 @@ export function launch(to: Launch): { plan: Plan; pid: Result } {
   plan.at("agent").add(adopt(to.childSocket, pid));
   plan.add(close(to.childSocket)); // end of file on it is to mean that the new process has none
   return { plan, pid };
+}
+
+/**
+ * Joins init's namespaces, but for its user namespace, which the new process joins (planJoinUser): who is in that has no right
+ * any more to put a process into a cgroup that has become another id's. An ordinary user has rights only inside, and cgroups
+ * that stay his.
+ */
+function planJoinsOfInit(plan: Plan, { pidfd, flags }: InitToJoin, unprivileged: boolean): void {
+  const here = unprivileged ? flags : flags & ~CLONE_NEWUSER;
+  if (here !== 0) plan.at("namespaces").add(syscall("setns", pidfd, here));
+}
+
+/** In the new process: joins init's user namespace, if it has one and the agent has not. */
+export function planJoinUser(plan: Plan, { pidfd, flags }: InitToJoin, unprivileged: boolean): void {
+  if (unprivileged || (flags & CLONE_NEWUSER) === 0) return;
+  plan.at("namespaces").add(syscall("setns", pidfd, CLONE_NEWUSER));
 }
 
 /**

@@ -1,6 +1,7 @@
 // A container that has its cgroup to itself: config-linux.md#cgroup-ownership, cgroups(7) "Cgroup delegation". What a service manager
 // does in one, and what the runtime's commands do then. Cgroup v2, as in cgroup-v2.test.ts.
 
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, vi } from "vitest";
@@ -67,6 +68,19 @@ describe("the cgroup of a container", () => {
     const container = box.container(cgroup(), types(...OWN), { process: { user: { uid: 1000, gid: 1000 } } });
     await container.create();
     expect(owners(container.id, ...GIVEN)).toEqual([1000, 1000, 1000, 1000]);
+  });
+
+  needs(v2)("that has become its user's takes what is executed and its hooks, all the same", async ({ box }) => {
+    const seen = { path: "/bin/sh", args: ["sh", "-c", "grep ^0:: /proc/self/cgroup >/seen"] };
+    const container = box.container(...DELEGATED, {
+      process: { args: ["sleep", "1000"] },
+      hooks: { startContainer: [seen] },
+    });
+    execFileSync("chown", [`${ROOT}:${ROOT}`, container.rootfs]);
+    expect(await container.runDetached()).toMatchObject({ code: 0, stderr: "" });
+    expect(container.readFile("seen")).toBe("0::/\n");
+    expect(await container.exec(["grep", "^0::", "/proc/self/cgroup"])).toMatchObject({ stdout: "0::/\n", stderr: "" });
+    expect(await container.exec(["id", "-u"], ["--user", "7"])).toMatchObject({ stdout: "7\n", stderr: "" });
   });
 
   const NOT: readonly [string, Json[]][] = [
