@@ -2,7 +2,7 @@
 // namespaces, and clones the process, which is tsrun's own child and listens on a socket of its own. What the agent answers
 // is read later, so that tsrun can go on planning while the kernel works.
 
-import { Agent, socketpair } from "../linux/agent/agent.ts";
+import { Agent, socketpair, type Teller } from "../linux/agent/agent.ts";
 import { close } from "../linux/agent/descriptors.ts";
 import { killAndReap } from "../linux/agent/reap.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
@@ -25,6 +25,8 @@ export interface Wanted extends Omit<Launch, "cgroup" | "childSocket"> {
   readonly oomScore: number | undefined;
   /** What the agent gets; closed here once it has them. */
   readonly descriptors: Descriptors;
+  /** Is told where the process takes long to answer. */
+  readonly tell: Teller;
 }
 
 /** A process that is being made. */
@@ -70,7 +72,7 @@ const EACCES = 13;
 /** Starts an agent and tells it what to do. Disposing of `undo` ends it and the process. */
 export function beget(
   undo: DisposableStack,
-  { name, cgroup, entersCgroupLater, oomScore, descriptors, ...wanted }: Wanted,
+  { name, cgroup, entersCgroupLater, oomScore, descriptors, tell, ...wanted }: Wanted,
 ): Expected {
   stopIgnoringChildren();
   using joins = cgroup.open();
@@ -91,7 +93,7 @@ export function beget(
   });
   const meet = (): Born => {
     met = true;
-    const child = undo.use(Agent.adopted(ours, born(answers, pid, joins.directory !== undefined)));
+    const child = undo.use(Agent.adopted(ours, born(answers, pid, joins.directory !== undefined), tell));
     agent.hangUp(); // it ends while we go on, and is reaped when `undo` or the caller is done
     const kernel = new AgentKernel(child);
     kernel.adoptReply();

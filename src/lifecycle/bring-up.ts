@@ -106,6 +106,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     cgroup: birthplace,
     entersCgroupLater: true,
     descriptors,
+    tell: request.log.tell,
     firstPrivateFd: given.firstPrivateFd,
     unprivileged: isOrdinaryUser(),
   });

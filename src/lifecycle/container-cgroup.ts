@@ -7,8 +7,3 @@ import type { Container } from "./container.ts";
 export function cgroupOf({ state }: Container): Cgroup {
   return Cgroup.fromRecord(state.cgroups);
 }
-
-/** Lets a paused container's processes go on: those that have a SIGKILL, into their end. */
-export function thawIfPaused(cgroup: Cgroup): void {
-  if (cgroup.frozen()) cgroup.thaw();
-}

@@ -3,13 +3,18 @@
 
 import { ConfigError } from "../linux/errors.ts";
 import { close, fileCall } from "../linux/files.ts";
+import { POLLIN, poll } from "../linux/poll.ts";
 import { isAlive } from "./process-identity.ts";
 
-const POLLIN = 1;
-const SECONDS = 10;
+/** Milliseconds: how long it may take, and what is long. */
+const PATIENCE = 10_000;
+const LONG = 300;
 
-/** Waits for a process, up to ten seconds. Throws where it is there still: it is stuck in the kernel. */
-export function waitForDeath(pid: number, start: number): void {
+/**
+ * Waits for a process, up to ten seconds; while that takes long, `help` is called now and then. Throws where it is there
+ * still: it is stuck in the kernel.
+ */
+export function waitForDeath(pid: number, start: number, help: () => void): void {
   let pidfd: number;
   try {
     pidfd = fileCall("pidfd_open", `process ${pid}`, pid, 0);
@@ -18,10 +23,10 @@ export function waitForDeath(pid: number, start: number): void {
   }
   try {
     if (!isAlive(pid, start)) return;
-    const pollfd = new Uint8Array(Int32Array.of(pidfd, POLLIN).buffer);
-    const timeout = new Uint8Array(BigInt64Array.of(BigInt(SECONDS), 0n).buffer);
-    if (fileCall("ppoll", `process ${pid}`, pollfd, 1, timeout, 0, 0) === 0)
-      throw new ConfigError("container", `process ${pid} was killed and does not end`);
+    for (const end = performance.now() + PATIENCE; performance.now() < end; help()) {
+      if (poll([{ fd: pidfd, events: POLLIN }], LONG)[0] !== 0) return;
+    }
+    throw new ConfigError("container", `process ${pid} was killed and does not end`);
   } finally {
     close(pidfd);
   }

@@ -8,7 +8,7 @@ import { unmountAbove } from "../linux/host-mount.ts";
 import { sendSignal } from "../linux/local.ts";
 import { removeRdt } from "../linux/rdt/group.ts";
 import type { Container } from "./container.ts";
-import { cgroupOf, thawIfPaused } from "./container-cgroup.ts";
+import { cgroupOf } from "./container-cgroup.ts";
 import { waitForDeath } from "./death.ts";
 import { runPoststop } from "./hook-points.ts";
 import type { Log } from "./log.ts";
@@ -51,6 +51,8 @@ export function killInit(container: Container): void {
   if (!container.initIsAlive()) return;
   const { pid, pidStart } = container.state;
   sendSignal(pid, SIGKILL);
-  thawIfPaused(cgroupOf(container)); // a frozen one does not die (cgroup v1)
-  waitForDeath(pid, pidStart);
+  const cgroup = cgroupOf(container);
+  cgroup.letDie();
+  // Init ends after all others of its pid namespace, and one of those may have frozen some meanwhile.
+  waitForDeath(pid, pidStart, () => cgroup.killAll());
 }

@@ -2,6 +2,7 @@
 // process there; from then on it is made what it is to be as init was. runtime-spec has no words on exec: this is runc's.
 
 import { AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY } from "../linux/abi/fcntl.ts";
+import type { Teller } from "../linux/agent/agent.ts";
 import { close, openat } from "../linux/calls.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
@@ -52,7 +53,10 @@ export function command(context: Context<"exec">): ExitStatus {
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
-  const { meet, leftOpen, joinInit, cgroups, inside, procfs, env } = enter(undo, { container, cgroup, process, flags });
+  const { meet, leftOpen, joinInit, cgroups, inside, procfs, env } = enter(undo, {
+    ...{ container, cgroup, process, flags },
+    tell: context.log.tell,
+  });
   let proxy: TerminalProxy | undefined;
   const onTerminal = (master: number, name: string): void => {
     if (flags.detach) consoleSender(flags.consoleSocket)(master, name);
@@ -106,10 +110,11 @@ interface Entry {
   readonly cgroup: Cgroup;
   readonly process: Process;
   readonly flags: FlagsOf<"exec">;
+  readonly tell: Teller;
 }
 
 /** A new process in the container's cgroups and namespaces, on its way; `env` tells it of descriptors. */
-function enter(undo: DisposableStack, { container, cgroup, process, flags }: Entry) {
+function enter(undo: DisposableStack, { container, cgroup, process, flags, tell }: Entry) {
   const descriptors = undo.use(new Descriptors());
   const preserved = preservedDescriptors(flags.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
@@ -133,6 +138,7 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags }: Ent
     cgroup: enterable(cgroup),
     entersCgroupLater: false,
     descriptors,
+    tell,
     affinity: process.execCPUAffinity,
     oomScore: process.oomScoreAdj,
     firstPrivateFd: 3 + preserved.fds.length,

@@ -5,7 +5,7 @@ import { SyscallError } from "../linux/kernel.ts";
 import { pidfdOpen, pidfdSendSignal, sendSignal } from "../linux/local.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
-import { cgroupOf, thawIfPaused } from "./container-cgroup.ts";
+import { cgroupOf } from "./container-cgroup.ts";
 import { signalNumber } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -20,7 +20,7 @@ export function command({ root, flags, args: [id, signal] }: Context<"kill">): E
   const signalled = everyone ? signalAll(container, number) : [];
   if (alive && !signalled.includes(container.state.pid)) signalInit(container, number);
   // cgroup v1: a frozen process does not die. Any other signal waits until the container is resumed.
-  if (number === SIGKILL) thawIfPaused(cgroupOf(container));
+  if (number === SIGKILL) cgroupOf(container).letDie();
   return 0;
 }
 

@@ -4,12 +4,15 @@
 // init's last message, with the errno.
 
 import { O_NONBLOCK, O_RDONLY, O_WRONLY } from "../linux/abi/fcntl.ts";
+import { describeSilence, SILENCE } from "../linux/agent/silence.ts";
 import { close, open, read, unlink, write } from "../linux/files.ts";
+import { POLLIN, poll } from "../linux/poll.ts";
 import { afterStart } from "./after-start.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { killInit } from "./destroy.ts";
+import type { Log } from "./log.ts";
 import { listen } from "./notify-start.ts";
 import { checkBegun, outOfMemory } from "./oom-death.ts";
 import { isErrno } from "./output.ts";
@@ -18,7 +21,7 @@ import { startHooks } from "./start-hooks.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Starts a created container. */
-export function command({ root, args: [id] }: Context<"start">): ExitStatus {
+export function command({ root, args: [id], log }: Context<"start">): ExitStatus {
   using container = Container.open(root, id, { lock: true });
   const status = container.status();
   if (status === "stopped") throw hasStopped(container);
@@ -30,7 +33,7 @@ export function command({ root, args: [id] }: Context<"start">): ExitStatus {
     throw new UsageError("cannot start a container that has no process: process is missing in its config");
   if (state.hooks.startContainer.length > 0) runStartHooks(container, root);
   const ready = container.hasNotifySocket ? listen(container) : undefined;
-  const failure = release(container);
+  const failure = release(container, log);
   if (failure === undefined) throw hasStopped(container);
   removeFifos(container);
   if (failure.length > 0) throw startFailure(failure, state.lastCalls);
@@ -52,7 +55,7 @@ function runStartHooks(container: Container, root: string): void {
 }
 
 /** Opens the gate and reads what init has to say until it says no more. Undefined where nobody waits at the gate. */
-function release(container: Container): Uint8Array | undefined {
+function release(container: Container, log: Log): Uint8Array | undefined {
   // A writer of our own lets the reader open without waiting; it is closed before the reading starts.
   const ahead = open(container.failurePath, O_RDONLY | O_NONBLOCK);
   const writer = open(container.failurePath, O_WRONLY | O_NONBLOCK);
@@ -60,9 +63,24 @@ function release(container: Container): Uint8Array | undefined {
   close(ahead);
   close(writer);
   try {
-    return openGate(container.fifoPath) ? readAll(reader) : undefined;
+    if (!openGate(container.fifoPath)) return undefined;
+    waitForWord(reader, container, log);
+    return readAll(reader);
   } finally {
     close(reader);
+  }
+}
+
+/** Waits until init says something or nothing any more. Where it was stopped, by one who shares its pid namespace, it is ended. */
+function waitForWord(reader: number, container: Container, log: Log): void {
+  for (let silences = 0; poll([{ fd: reader, events: POLLIN }], SILENCE * 1000)[0] === 0; silences++) {
+    try {
+      const what = describeSilence(container.state.pid);
+      if (silences === 0) log.tell(what);
+    } catch (error) {
+      killInit(container);
+      throw error;
+    }
   }
 }
 

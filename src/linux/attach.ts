@@ -13,8 +13,8 @@ export interface Attachment {
   readonly resolve?: number;
   /** MOUNT_ATTR_RDONLY for one that becomes read-only when all is made. */
   readonly later?: number;
-  /** Whether its descriptor is of use to others. */
-  readonly kept?: boolean;
+  /** Whether it is one of two branches: what comes later cannot know which descriptor it is. */
+  readonly oneOfTwo?: boolean;
   /** O_DIRECTORY where the destination must be one: what is none fails of ENOTDIR, whose words callers know. */
   readonly directory?: number;
 }
@@ -25,7 +25,7 @@ export function attach(
   mount: Late,
   destination: string,
   options: MountOptions,
-  { resolve = 0, later = laterReadonly(destination, options), kept = false, directory = 0 }: Attachment = {},
+  { resolve = 0, later = laterReadonly(destination, options), oneOfTwo = false, directory = 0 }: Attachment = {},
 ): void {
   const { plan } = to;
   const { attributes, recursive } = options;
@@ -37,8 +37,21 @@ export function attach(
   for (const { type, recursive: all } of options.propagation)
     plan.add(mountSetattr(mount, { propagation: type }, all ? AT_RECURSIVE : 0));
   plan.add(close(target));
+  const place = `/${to.inRoot.resolve(destination).join("/")}`;
   if (later !== 0) to.readonlyLater.push({ destination, mount });
-  else if (!kept) plan.add(close(mount));
+  else if (!oneOfTwo && KERNEL_MOUNTS.has(place)) to.kernelMounts.set(place, mount);
+  else if (mount !== to.proc) plan.add(close(mount));
+}
+
+/** Where paths of the config's lead that must not be led astray: RootBuilder.kernelMounts. */
+const KERNEL_MOUNTS: ReadonlySet<string> = new Set(["/proc", "/sys"]);
+
+/** Something else is mounted at this place now. */
+export function forgetKernelMount({ plan, kernelMounts, proc }: RootBuilder, place: string): void {
+  const old = kernelMounts.get(place);
+  if (old === undefined) return;
+  kernelMounts.delete(place);
+  if (old !== proc) plan.add(close(old)); // it is written through still
 }
 
 /** /dev becomes read-only only when its devices are made; a tmpfs when what lies below it has been mounted there. */

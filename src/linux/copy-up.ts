@@ -13,7 +13,8 @@ import {
   O_DIRECTORY,
   O_EXCL,
   O_NOFOLLOW,
-  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
   O_WRONLY,
 } from "./abi/fcntl.ts";
 import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK } from "./abi/stat.ts";
@@ -89,7 +90,7 @@ function copyEntry(from: number, onto: number, name: string): void {
   const status = linkStatusOf(source);
   if (status === undefined) return;
   const node = NODES[status.kind];
-  if (status.kind === "file") copyFile(source, target, status);
+  if (status.kind === "file") copyFile(source, target);
   else if (status.kind === "directory") copyDirectory(source, target);
   else if (status.kind === "link") symlink(readLink(source), target);
   else if (node !== undefined) fileCall("mknodat", target, AT_FDCWD, target, node | status.mode, status.device);
@@ -104,9 +105,12 @@ function copyDirectory(source: string, target: string): void {
   copyTree(from.fd, onto.fd);
 }
 
-/** By descriptor, since a name could be a link by now. */
-function copyFile(source: string, target: string, status: FileStatus): void {
-  using from = new OpenFile(source, O_NOFOLLOW | O_NONBLOCK);
+/** By descriptor, and looked at before it is opened to read: the name could be a link by now, or a device's. */
+function copyFile(source: string, target: string): void {
+  using held = new OpenFile(source, O_PATH | O_NOFOLLOW);
+  const status = descriptorStatus(held.fd);
+  if (status.kind !== "file") return;
+  using from = new OpenFile(`/proc/self/fd/${held.fd}`, O_RDONLY);
   using onto = new OpenFile(target, O_WRONLY | O_CREAT | O_EXCL, 0o600);
   while (fileCall("sendfile", target, onto.fd, from.fd, 0, SENDFILE_MOST) > 0);
   copyAttributes(target, status);

@@ -1,24 +1,26 @@
 // Device nodes and links in /dev: the ones that every container has, and linux.devices. runtime-spec
 // config-linux.md#devices, #default-devices; mknod(2), null(4), full(4), tty(4), pts(4).
 //
-// /dev is opened without following links: an image that ships /dev as a link must not make tsrun work elsewhere
-// (CVE-2026-41579). In a user namespace, the container's own or tsrun's, mknod is refused, so the host's node is bound instead.
+// /dev is opened without following links, before anything is made in it: an image that ships /dev as a link must not make
+// tsrun work elsewhere (CVE-2026-41579). What is there already keeps its owner: it may be a file of a volume's.
+// In a user namespace, the container's own or tsrun's, mknod is refused, so the host's node is bound instead.
 
 import type { Device } from "../spec/config.gen.ts";
-import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
+import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_DIRECTORY, O_PATH, RESOLVE_NO_SYMLINKS } from "./abi/fcntl.ts";
 import {
   makedev,
   S_IFBLK,
   S_IFCHR,
   S_IFIFO,
   S_IFMT,
+  S_IFREG,
   STATX_BASIC_STATS,
   STATX_MODE,
   STATX_RDEV_MAJOR,
   STATX_RDEV_MINOR,
   STATX_SIZE,
 } from "./abi/stat.ts";
-import { cloneTree, close, moveMount, openat2, openInRoot, syscall } from "./calls.ts";
+import { cloneTree, close, mkdirat, moveMount, openat2, syscall } from "./calls.ts";
 import { ConfigError } from "./errors.ts";
 import { hasNamespace } from "./namespaces.ts";
 import { namesIn } from "./paths.ts";
@@ -55,13 +57,16 @@ export function planDevices(to: RootBuilder): void {
   const paths = new Set(configured.map((device) => normalize(device.path)));
   const bound = hasNamespace(to.namespaces, "user") || to.host.inUserNamespace();
   to.plan.at("linux.devices (default)");
-  to.inRoot.makeDirectory(to.plan, "/dev");
-  for (const device of DEFAULT_DEVICES) if (!paths.has(device.path)) planDevice(to, device, bound, undefined);
+  to.plan.tolerate("EEXIST", mkdirat(to.inRoot.root, "dev", 0o755));
+  const dev = to.plan.add(openat2(to.inRoot.root, "dev", O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));
+  for (const device of DEFAULT_DEVICES) if (!paths.has(device.path)) planDevice(to, dev, device, bound, undefined);
   for (const [i, device] of configured.entries()) {
     // A pts device belongs to its devpts: /dev/ptmx is a link there.
-    if (normalize(device.path) !== "/dev/ptmx") planDevice(to, device, bound, `linux.devices[${i}] (${device.path})`);
+    if (normalize(device.path) !== "/dev/ptmx")
+      planDevice(to, dev, device, bound, `linux.devices[${i}] (${device.path})`);
   }
-  planLinks(to);
+  planLinks(to, dev);
+  to.plan.add(close(dev));
 }
 
 function bindsDev({ config }: RootBuilder): boolean {
@@ -77,22 +82,32 @@ function normalize(path: string): string {
 }
 
 /** One node; `field` is set for those that the config asks for, which must be what was asked for. */
-function planDevice(to: RootBuilder, device: Device, bound: boolean, field: string | undefined): void {
+function planDevice(to: RootBuilder, dev: Late, device: Device, bound: boolean, field: string | undefined): void {
+  to.plan.at(field ?? "linux.devices (default)");
+  inParent(to, dev, device.path, (parent, name) => {
+    if (bound && device.type !== "p") planBoundDevice(to, parent, name, device);
+    else planNode(to, parent, name, device, field);
+  });
+}
+
+/** Calls on the directory of a path, which is `dev` for most. */
+function inParent(to: RootBuilder, dev: Late, path: string, calls: (parent: Late, name: string) => void): void {
+  const [top, name, ...more] = namesIn(path);
+  if (top === "dev" && name !== undefined && more.length === 0) calls(dev, name);
+  else to.inRoot.inParent(to.plan, path, calls);
+}
+
+function planNode(to: RootBuilder, parent: Late, name: string, device: Device, field: string | undefined): void {
   const { plan } = to;
-  plan.at(field ?? "linux.devices (default)");
-  if (bound && device.type !== "p") {
-    planBoundDevice(to, device);
-    return;
-  }
   const type = FILE_TYPES[device.type];
   const mode = (device.fileMode ?? 0o666) & 0o7777;
   const number = device.type === "p" ? 0 : makedev(Number(device.major ?? 0), Number(device.minor ?? 0));
-  to.inRoot.inParent(plan, device.path, (parent, name) => {
-    plan.orElse("EEXIST", syscall("mknodat", parent, name, type | mode, number), () => {
-      if (field !== undefined) planCheck(to, parent, name, device, field);
-    });
+  const make = syscall("mknodat", parent, name, type | mode, number);
+  const give = (): void => {
     plan.add(syscall("fchownat", parent, name, device.uid ?? 0, device.gid ?? 0, AT_SYMLINK_NOFOLLOW));
-  });
+  };
+  if (field === undefined) plan.unless("EEXIST", make, give);
+  else plan.branch("EEXIST", make, give, () => planCheck(to, parent, name, device, field));
 }
 
 /** Something is there already: the spec wants an error if it is something else. */
@@ -111,24 +126,21 @@ function planCheck(to: RootBuilder, parent: Late, name: string, device: Device, 
   });
 }
 
-function planBoundDevice(to: RootBuilder, device: Device): void {
-  const { plan } = to;
+function planBoundDevice({ plan }: RootBuilder, parent: Late, name: string, device: Device): void {
   const node = plan.add(cloneTree(AT_FDCWD, normalize(device.path)));
-  to.inRoot.makeFile(plan, device.path);
-  const target = plan.add(openInRoot(to.inRoot.root, namesIn(device.path).join("/"), O_PATH, RESOLVE_NO_SYMLINKS));
+  plan.tolerate("EEXIST", syscall("mknodat", parent, name, S_IFREG | 0o644, 0));
+  const target = plan.add(openat2(parent, name, O_PATH, RESOLVE_NO_SYMLINKS));
   plan.add(moveMount(node, target));
   plan.add(close(target));
   plan.add(close(node));
 }
 
-function planLinks(to: RootBuilder): void {
+function planLinks(to: RootBuilder, dev: Late): void {
   const { plan, host } = to;
   plan.at("linux.devices (links)");
-  const dev = plan.add(openat2(to.inRoot.root, "dev", O_PATH, RESOLVE_NO_SYMLINKS));
   const links = host.exists("/proc/kcore") ? [...LINKS, ["core", "/proc/kcore"] as const] : LINKS;
   for (const [name, target] of links) plan.tolerate("EEXIST", syscall("symlinkat", target, dev, name));
   planPtmx(to, dev);
-  plan.add(close(dev));
 }
 
 /** The container's own terminals: whatever /dev/ptmx was in the image, it is a link to those. */

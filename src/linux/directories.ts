@@ -53,6 +53,11 @@ export function list(path: string): Entry[] {
   return entriesOf(directory.fd, path);
 }
 
+/** The same of an open directory that nobody has read yet. @throws FileError */
+export function listOpen(directory: number): Entry[] {
+  return entriesOf(directory, `descriptor ${directory}`);
+}
+
 /** Removes a file, or a directory and all in it, links not followed. No error when there is nothing. @throws FileError */
 export function removeTree(path: string): void {
   removeBelow(AT_FDCWD, path);

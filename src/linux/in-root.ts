@@ -25,7 +25,7 @@ export class InRoot {
 
   /** Makes a directory and its parents (mode 0755) where they are missing. */
   makeDirectory(plan: Plan, path: string): void {
-    const names = this.#resolved(path);
+    const names = this.resolve(path);
     names.forEach((name, i) => {
       const made = names.slice(0, i + 1).join("/");
       if (this.#made.has(made)) return;
@@ -36,7 +36,7 @@ export class InRoot {
 
   /** Makes an empty regular file (mode 0644), and its parents, where nothing is: there, or where a link at the path leads. */
   makeFile(plan: Plan, path: string): void {
-    this.inParent(plan, `/${this.#resolved(path).join("/")}`, (parent, name) =>
+    this.inParent(plan, `/${this.resolve(path).join("/")}`, (parent, name) =>
       plan.tolerate("EEXIST", syscall("mknodat", parent, name, S_IFREG | 0o644, 0)),
     );
   }
@@ -46,7 +46,7 @@ export class InRoot {
     const names = namesIn(path);
     const name = names.pop() ?? ".";
     this.makeDirectory(plan, names.join("/"));
-    this.#below(plan, this.#resolved(names.join("/")), (parent) => calls(parent, name));
+    this.#below(plan, this.resolve(names.join("/")), (parent) => calls(parent, name));
   }
 
   /** Opens a path, O_PATH. */
@@ -57,7 +57,7 @@ export class InRoot {
   /** Forgets what was made below a path: something else is mounted there now. */
   mounted(path: string): void {
     // By its own name and, where links led to it, by that of the place that it is at.
-    for (const names of [namesIn(path), this.#resolved(path)].map((parts) => parts.join("/"))) {
+    for (const names of [namesIn(path), this.resolve(path)].map((parts) => parts.join("/"))) {
       this.#mounts.add(names);
       for (const made of this.#made) if (made.startsWith(`${names}/`)) this.#made.delete(made);
     }
@@ -77,7 +77,7 @@ export class InRoot {
    * The components of a path with the links replaced that the image has in it, so that what they lead to can be made where
    * it is missing. It is a guess, which only decides what is made: the kernel resolves each path again, inside the root.
    */
-  #resolved(path: string): string[] {
+  resolve(path: string): string[] {
     const left = namesIn(path);
     const done: string[] = [];
     for (let links = 0; left.length > 0; ) {

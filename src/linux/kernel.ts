@@ -1,10 +1,22 @@
 // Runs plans. `Kernel` is the one choke point that every system call for a container passes, so it can be the agent, a
 // recorder that runs nothing, or one that fails on purpose.
 
-import { errnoName, errnoText } from "./abi/errno.ts";
+import { errnoName, errnoNumber, errnoText } from "./abi/errno.ts";
 import { ARENA, ARENA_SIZE, FRAME, FRAME_SIZE, FRAMES, HEADER, HEADER_SIZE, MESSAGE_MAX } from "./agent/wire.ts";
 import { type Encoded, encode, FAR } from "./encode.ts";
-import { AgentSocket, type Answers, type Arg, type Call, type Out, OutWord, Plan, Result, type Step } from "./plan.ts";
+import { SafetyViolation } from "./errors.ts";
+import {
+  AgentSocket,
+  type Answers,
+  type Arg,
+  type Call,
+  type Out,
+  OutWord,
+  Plan,
+  Result,
+  type Step,
+  type Tolerance,
+} from "./plan.ts";
 
 /** Something that runs plans: all of it or up to the first failure, which is thrown as a SyscallError. */
 export interface Kernel {
@@ -68,23 +80,26 @@ export class Results implements Answers {
     return this.#outs.get(out) ?? new Uint8Array(out.size);
   }
 
-  /** Takes the results of a reply over; throws for a call that failed untolerated. */
+  /**
+   * Takes the results of a reply over; throws for a call that failed untolerated. The agent is inside the container by
+   * then: a reply that no honest one sends is a SafetyViolation, whatever else it says.
+   */
   take(reply: Uint8Array, encoded: Encoded, steps: readonly Step[], first: number): void {
-    if (reply.length < encoded.replyLength) throw new Error("Cannot read the agent's reply: it is short");
+    if (reply.length !== encoded.replyLength)
+      throw badReply(`it has ${reply.length} bytes where ${encoded.replyLength} are due`);
     // Both of our architectures are little-endian, as the reply is.
     const words = new Int32Array(reply.buffer, reply.byteOffset, reply.byteLength >> 2);
-    const failed = (words[HEADER.failed >> 2] ?? 0) >>> 0;
-    const failedIndex = failed === 0 ? -1 : (failed - FRAMES) / FRAME_SIZE;
-    const ran = failed === 0 ? steps.length : failedIndex;
+    const failed = failedIndex(words, steps.length);
+    const ran = failed ?? steps.length;
     for (let i = 0; i < ran; i++) {
       const value = resultAt(words, i);
-      this.#values[first + i] = value;
       const tolerance = steps[i]?.tolerance;
+      if (isFailure(value) && !isTolerated(value, tolerance)) throw badReply(`it goes on after call ${i} failed`);
+      this.#values[first + i] = value;
       // What is skipped has no result in its frame but what was sent there: it stays 0.
       if (tolerance !== undefined && isFailure(value) !== tolerance.skipOnSuccess) i += tolerance.skip;
     }
-    const step = steps[failedIndex];
-    if (step !== undefined) throw new SyscallError(step.call, -resultAt(words, failedIndex), step.field);
+    if (failed !== undefined) throw failure(steps[failed], resultAt(words, failed));
     for (const [out, offset] of encoded.outs) this.#outs.set(out, reply.slice(offset, offset + out.size));
   }
 
@@ -104,6 +119,31 @@ export class Results implements Answers {
     }
     return arg;
   }
+}
+
+/** Which call the reply says that it stopped at; undefined where all were made. */
+function failedIndex(words: Int32Array, count: number): number | undefined {
+  const address = (words[HEADER.failed >> 2] ?? 0) >>> 0;
+  const high = words[(HEADER.failed >> 2) + 1] ?? 0;
+  if (address === 0 && high === 0) return undefined;
+  const index = (address - FRAMES) / FRAME_SIZE;
+  if (high !== 0 || !Number.isInteger(index) || index < 0 || index >= count)
+    throw badReply(`it stopped at ${address}, where no call is`);
+  return index;
+}
+
+function failure(step: Step | undefined, value: number): Error {
+  if (step === undefined || !isFailure(value)) return badReply(`it stopped at a call that returned ${value}`);
+  return new SyscallError(step.call, -value, step.field);
+}
+
+function isTolerated(value: number, tolerance: Tolerance | undefined): boolean {
+  const errno = tolerance?.errno;
+  return errno === "any" || (errno !== undefined && errnoNumber(errno) === -value);
+}
+
+function badReply(why: string): SafetyViolation {
+  return new SafetyViolation("agent", `its answer is none: ${why}`);
 }
 
 /** As the kernel has it: -4095 to -1, and no other negative number. */

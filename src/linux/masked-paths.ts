@@ -1,6 +1,7 @@
 // linux.maskedPaths and linux.readonlyPaths: files behind /dev/null, directories behind an empty read-only tmpfs, paths
 // that become read-only. runtime-spec config-linux.md#masked-paths, #readonly-paths. A path that does not exist needs none.
 //
+// Paths below /proc and /sys are looked up in the mounts that were made there, not by their names in the root (openPlace).
 // /dev/null is the host's, checked by its device number: the container's could be a link to anything (CVE-2025-31133).
 // All directories share one tmpfs: configs of large machines list hundreds of them, one for each CPU.
 
@@ -16,18 +17,17 @@ import {
   mountSetattr,
   moveMount,
   openat,
-  openInRoot,
 } from "./calls.ts";
 import { SafetyViolation } from "./errors.ts";
 import { labelOption } from "./mount-label.ts";
 import type { Result } from "./plan.ts";
-import type { RootBuilder } from "./rootfs.ts";
+import { openPlace, type RootBuilder } from "./rootfs.ts";
 
 /** Makes paths read-only: each is bound onto itself, keeping nosuid, nodev and noexec. */
 export function planReadonlyPaths(to: RootBuilder): void {
   const { plan } = to;
   for (const [i, path] of (to.config.linux?.readonlyPaths ?? []).entries()) {
-    plan.at(`linux.readonlyPaths[${i}] (${path})`).unless("ENOENT", openInRoot(to.inRoot.root, path), (target) => {
+    plan.at(`linux.readonlyPaths[${i}] (${path})`).unless("ENOENT", openPlace(to, path), (target) => {
       const tree = plan.add(cloneTree(target, "", AT_EMPTY_PATH | AT_RECURSIVE));
       plan.add(mountSetattr(tree, { set: MOUNT_ATTR_RDONLY }));
       plan.add(moveMount(tree, target));
@@ -51,7 +51,7 @@ export function planMaskedPaths(to: RootBuilder): void {
 
 function planMask(to: RootBuilder, path: string, index: number, empty: Result): void {
   const { plan } = to;
-  plan.at(`linux.maskedPaths[${index}] (${path})`).unless("ENOENT", openInRoot(to.inRoot.root, path), (target) => {
+  plan.at(`linux.maskedPaths[${index}] (${path})`).unless("ENOENT", openPlace(to, path), (target) => {
     plan.branch(
       "ENOTDIR",
       openat(target, ".", O_PATH | O_DIRECTORY),

@@ -32,7 +32,7 @@ import {
   MS_SYNCHRONOUS,
 } from "./abi/mount.ts";
 import { STATX_BASIC_STATS, STATX_MODE, STATX_SIZE } from "./abi/stat.ts";
-import { attach, laterReadonly } from "./attach.ts";
+import { type Attachment, attach, forgetKernelMount, laterReadonly } from "./attach.ts";
 import {
   cloneTree,
   close,
@@ -48,7 +48,7 @@ import {
 } from "./calls.ts";
 import { planCgroupMount } from "./cgroup-mount.ts";
 import { planCopyUp } from "./copy-up.ts";
-import { ConfigError } from "./errors.ts";
+import { ConfigError, SafetyViolation } from "./errors.ts";
 import { idmapOf } from "./idmap.ts";
 import { labelAttribute, planLabelAttribute, quoteLabel, unquoteLabel, withLabel } from "./mount-label.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
@@ -64,6 +64,7 @@ export function planMount(to: RootBuilder, mount: Mount, index: number): void {
   to.plan.at(field);
   const options = parseMountOptions(mount.options ?? []);
   const destination = `/${namesIn(mount.destination).join("/")}`;
+  checkPlace(to, field, destination);
   if (destination === "/") throw new ConfigError(field, "the destination is the root file system itself");
   // Mounted without it, it would show the files as others' than the config says.
   if (!to.idmapped.has(index) && idmapOf(mount, field) !== undefined)
@@ -73,6 +74,18 @@ export function planMount(to: RootBuilder, mount: Mount, index: number): void {
   else if (mount.type === "cgroup") planCgroupMount(to, destination, options);
   else planFileSystem(to, field, mount, destination, options);
   to.inRoot.mounted(destination);
+}
+
+/**
+ * What the rules for configs say of /proc holds for what leads there: an image whose /data is a link to /proc, and a volume
+ * for /data (CVE-2019-16884). The image's links are read beforehand; what changes them meanwhile covers the name only, for
+ * what tsrun does in /proc it does by the mount's descriptor.
+ */
+function checkPlace(to: RootBuilder, field: string, destination: string): void {
+  const place = to.inRoot.resolve(destination);
+  if (place[0] === "proc" && namesIn(destination)[0] !== "proc")
+    throw new SafetyViolation(field, "a link in the image leads it to /proc");
+  forgetKernelMount(to, `/${place.join("/")}`);
 }
 
 function planBind(
@@ -121,6 +134,7 @@ function planNewFileSystem(
   destination: string,
   options: MountOptions,
   mode?: OutWord,
+  extra: Attachment = {},
 ): void {
   const type = mount.type ?? "";
   if (mount.source !== undefined && mount.source !== "") to.plan.add(fsconfigString(fs, "source", sourceOf(to, mount)));
@@ -141,7 +155,7 @@ function planNewFileSystem(
   if (options.copyUp && type === "tmpfs") planCopyUp(to, made, destination);
   if (destination === "/proc" && isWholeProc(type, options)) to.proc ??= made;
   const attached = { ...options, attributes: { set: held, clear: 0 } };
-  attach(to, made, destination, attached, { resolve: resolutionOf(type), later, kept: to.proc === made });
+  attach(to, made, destination, attached, { resolve: resolutionOf(type), later, ...extra });
 }
 
 /** A sysfs shows a network namespace, and is mounted by who has rights over that; in a user namespace that may be somebody else. */
@@ -154,11 +168,12 @@ function planSysfs(to: RootBuilder, mount: Mount, destination: string, options: 
   to.plan.branch(
     "EPERM",
     fsopen("sysfs"),
-    (fs) => planNewFileSystem(to, fs, mount, destination, options),
+    (fs) => planNewFileSystem(to, fs, mount, destination, options, undefined, { oneOfTwo: true }),
     () => {
       const tree = to.plan.add(cloneTree(AT_FDCWD, "/sys", AT_RECURSIVE));
       to.plan.add(mountSetattr(tree, { set: MOUNT_ATTR_RDONLY }, AT_RECURSIVE));
-      attach(to, tree, destination, { ...options, superblock: [], data: [] }, { resolve: resolutionOf("sysfs") });
+      const resolve = resolutionOf("sysfs");
+      attach(to, tree, destination, { ...options, superblock: [], data: [] }, { resolve, oneOfTwo: true });
     },
   );
 }

@@ -13,6 +13,7 @@ import {
   mountSetattr,
   moveMount,
   openat,
+  openInRoot,
   syscall,
 } from "./calls.ts";
 import type { CgroupDirectory } from "./cgroup-mount.ts";
@@ -21,7 +22,8 @@ import type { Host } from "./host.ts";
 import { InRoot } from "./in-root.ts";
 import { propagationOf } from "./mount-options.ts";
 import { hasNamespace, type Namespaces } from "./namespaces.ts";
-import type { Answers, Late, Plan, Result } from "./plan.ts";
+import { namesIn } from "./paths.ts";
+import type { Answers, Call, Late, Plan, Result } from "./plan.ts";
 import type { Sources } from "./sources.ts";
 
 /** What the plans of one container's root file system share. */
@@ -47,6 +49,11 @@ export interface RootBuilder {
   readonly inRoot: InRoot;
   /** The container's procfs, by the descriptor of a mount that this plan made: nobody can have put another there. */
   proc: Result | undefined;
+  /**
+   * What is mounted on /proc and /sys, by the descriptors of mounts that this plan made: what is done below them is done
+   * there, though another container that shares the root file system puts something else under the name meanwhile.
+   */
+  readonly kernelMounts: Map<string, Late>;
   /** Mounts that become read-only when all is made. */
   readonly readonlyLater: { readonly destination: string; readonly mount: Late }[];
   /** What to look at in the answers once the root is made; a check throws. */
@@ -54,7 +61,10 @@ export interface RootBuilder {
 }
 
 /** What planRoot starts from. */
-export type RootIngredients = Omit<RootBuilder, "root" | "inRoot" | "proc" | "readonlyLater" | "checks">;
+export type RootIngredients = Omit<
+  RootBuilder,
+  "root" | "inRoot" | "proc" | "kernelMounts" | "readonlyLater" | "checks"
+>;
 
 /**
  * Cuts the mount namespace off from the host's and binds the root file system onto itself: pivot_root wants a mount.
@@ -88,6 +98,7 @@ export function planRoot(from: RootIngredients): RootBuilder {
     root,
     inRoot: new InRoot(root, (path) => from.host.linkAt(`${rootfs}/${path}`)),
     proc: undefined,
+    kernelMounts: new Map(),
     readonlyLater: [],
     checks: [],
   };
@@ -147,10 +158,17 @@ export function planReadonly(to: RootBuilder): void {
 }
 
 /** Closes what the root was made with: a process that waits for its start holds nothing that it does not need. */
-export function planClose({ plan, root, proc, sources }: RootBuilder): void {
+export function planClose({ plan, root, proc, kernelMounts, sources }: RootBuilder): void {
   plan.at("root.path").add(close(root));
   for (const fd of sources.opened.values()) plan.add(close(fd));
-  if (proc !== undefined) plan.add(close(proc));
+  for (const fd of new Set([...kernelMounts.values(), ...(proc === undefined ? [] : [proc])])) plan.add(close(fd));
+}
+
+/** Opens what a path of the config leads to: below /proc and /sys in what is mounted there, by whatever name it goes. */
+export function openPlace({ inRoot, kernelMounts }: RootBuilder, path: string): Call {
+  const [top, ...below] = namesIn(path);
+  const mount = kernelMounts.get(`/${top}`);
+  return mount === undefined ? openInRoot(inRoot.root, path) : openInRoot(mount, below.join("/") || ".");
 }
 
 /** Makes the working directory where it is missing. */

@@ -38,10 +38,20 @@ describe("Default devices", () => {
     expect(plan([], { host: host({ exists: () => false }) }).lines.join()).not.toContain("kcore");
   });
 
-  it("are linked in the /dev that is there, not where a link leads", () => {
+  it("are made in the /dev that is there, not where a link leads, and nothing is made before that is known", () => {
     const { lines } = plan();
-    const dev = lines.findLast((line) => line.startsWith("openat2("));
-    expect(dev).toBe('openat2(#1, "dev", {flags=O_PATH|O_CLOEXEC, resolve=RESOLVE_NO_SYMLINKS})');
+    expect(lines.slice(0, 2)).toEqual([
+      'mkdirat(#1, "dev", 0755)',
+      'openat2(#1, "dev", {flags=O_PATH|O_DIRECTORY|O_CLOEXEC, resolve=RESOLVE_NO_SYMLINKS})',
+    ]);
+    expect(lines.slice(2).filter((line) => line.startsWith("openat2("))).toEqual([]);
+  });
+
+  it("leave what is there already to its owner", () => {
+    const { steps } = plan([fuse]).to.plan;
+    const owned = steps.flatMap(({ call }, i) => (call.name === "fchownat" ? [steps[i - 1]?.tolerance] : []));
+    expect(owned).toHaveLength(7);
+    for (const tolerance of owned) expect(tolerance).toMatchObject({ errno: "EEXIST", skip: 1, skipOnSuccess: false });
   });
 
   it("are left out where the config binds a /dev of its own", () => {
@@ -124,8 +134,8 @@ describe("In a user namespace", () => {
 
   it("they are not bound where a link leads", () => {
     const { lines } = plan([fuse], { namespaces });
-    const targets = lines.filter((line) => line.includes('"dev/') && line.startsWith("openat2("));
-    expect(targets).toHaveLength(7);
-    for (const target of targets) expect(target).toContain("RESOLVE_NO_SYMLINKS|RESOLVE_IN_ROOT");
+    const targets = named(lines, "openat2");
+    expect(targets).toHaveLength(8);
+    for (const target of targets) expect(target).toContain("resolve=RESOLVE_NO_SYMLINKS");
   });
 });

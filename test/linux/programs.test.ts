@@ -188,7 +188,14 @@ describe("setUp", () => {
     const last = (field: string): number => steps.findLastIndex((step) => step.field.startsWith(field));
     expect(last("linux.maskedPaths")).toBeLessThan(pivot);
     expect(last("root.readonly")).toBeLessThan(pivot);
-    expect(steps.slice(pivot).map(({ name }) => name)).toEqual(["pivot_root", "umount2", "chdir", "close", "close"]);
+    expect(steps.slice(pivot).map(({ name }) => name)).toEqual([
+      "pivot_root",
+      "umount2",
+      "chdir",
+      "close",
+      "close",
+      "close",
+    ]);
     expect(last("linux.readonlyPaths")).toBeLessThan(last("linux.maskedPaths"));
   });
 

@@ -1,9 +1,11 @@
 // An agent process as tsrun holds it: started, spoken to, and left with nothing behind. wire.ts says what is spoken.
 // socketpair(2), unix(7), wait4(2).
 //
-// Sending and receiving are plain writes and reads, which block: tsrun has nothing else to do meanwhile.
+// Sending and receiving are plain writes and reads, which block: tsrun has nothing else to do meanwhile. A write always has
+// room, for the agent has read what came before; a read ends after a silence, silence.ts.
 
 import { hostArchitecture, syscallNumber } from "../abi/syscalls.ts";
+import { SafetyViolation } from "../errors.ts";
 import { receiveDescriptor } from "../handing-over.ts";
 import { syscall } from "../libc.ts";
 import { checked, close, read, write } from "./descriptors.ts";
@@ -11,6 +13,7 @@ import { openExecutable } from "./executable.ts";
 import { agentImage } from "./image.ts";
 import { type SpawnOptions, spawn } from "./posix-spawn.ts";
 import { endOf, killAndReap } from "./reap.ts";
+import { describeSilence, limitSilence } from "./silence.ts";
 import { AGENT_SOCKET } from "./wire.ts";
 
 const AF_UNIX = 1;
@@ -20,6 +23,7 @@ const F_DUPFD_CLOEXEC = 1030;
 const CLOSE_RANGE_CLOEXEC = 4;
 const FIRST_OTHER = 3;
 const LAST_DESCRIPTOR = 0xffff_ffff;
+const EAGAIN = 11;
 const EPIPE = 32;
 const ECONNRESET = 104;
 
@@ -53,19 +57,29 @@ export function socketpair(): readonly [ours: number, theirs: number] {
   const type = SOCK_SEQPACKET | SOCK_CLOEXEC;
   const result = syscall(syscallNumber("socketpair"), AF_UNIX, type, 0, new Uint8Array(fds.buffer));
   checked(result, "socketpair", AF_UNIX, type, 0);
-  return [fds[0] ?? -1, fds[1] ?? -1];
+  const [ours = -1, theirs = -1] = fds;
+  limitSilence(ours);
+  return [ours, theirs];
 }
+
+/** Is told of what takes long. */
+export type Teller = (message: string) => void;
+
+/** PID_MAX_LIMIT: no process has a larger number. proc_sys_kernel(5), pid_max. */
+const LAST_PID = 4_194_304;
 
 /** Owns our end of the socket and, until `release`, the process. */
 export class Agent implements Disposable {
   readonly pid: number;
   readonly #socket: number;
+  readonly #tell: Teller;
   #open = true;
   #owned = true;
 
-  private constructor(socket: number, pid: number) {
+  private constructor(socket: number, pid: number, tell: Teller = () => {}) {
     this.#socket = socket;
     this.pid = pid;
+    this.#tell = tell;
   }
 
   /** Starts an agent. It waits for its first message. SyscallError where the kernel refuses. */
@@ -81,9 +95,13 @@ export class Agent implements Disposable {
     }
   }
 
-  /** The child of a clone, which took the other end of `socket` as its own. It need not be a child of ours. */
-  static adopted(socket: number, pid: number): Agent {
-    return new Agent(socket, pid);
+  /**
+   * The child of a clone, which took the other end of `socket` as its own. It need not be a child of ours; but an answer
+   * that is no process at all must not be written to as one: to kill(2), 0 and -1 are many.
+   */
+  static adopted(socket: number, pid: number, tell?: Teller): Agent {
+    if (!(pid > 0 && pid <= LAST_PID)) throw new SafetyViolation("agent", `${pid} is no process`);
+    return new Agent(socket, pid, tell);
   }
 
   /** Sends one message. Error, saying how it ended, where the agent is gone; SyscallError for a message too long. */
@@ -97,7 +115,7 @@ export class Agent implements Disposable {
 
   /** Waits for one message; the number of bytes of it that `buffer` has room for. Error, saying how, at its end. */
   receive(buffer: Uint8Array): number {
-    const length = read(this.#socket, buffer);
+    const length = this.#read(buffer);
     if (length === 0 || isGone(length)) {
       throw this.#ended();
     }
@@ -109,7 +127,7 @@ export class Agent implements Disposable {
    * it succeeded, for the socket is close-on-exec. The number of bytes, 0 for end of file.
    */
   receiveOrEnd(buffer: Uint8Array): number {
-    const length = read(this.#socket, buffer);
+    const length = this.#read(buffer);
     return isGone(length) ? 0 : checked(length, "read", this.#socket, buffer.length);
   }
 
@@ -140,6 +158,16 @@ export class Agent implements Disposable {
       killAndReap(this.pid);
     }
     this.#owned = false;
+  }
+
+  /** Tells of the first silence only. @throws SafetyViolation where the process was stopped */
+  #read(buffer: Uint8Array): number {
+    for (let silences = 0; ; silences++) {
+      const length = read(this.#socket, buffer);
+      if (length !== -EAGAIN) return length;
+      const what = describeSilence(this.pid);
+      if (silences === 0) this.#tell(what);
+    }
   }
 
   #ended(): Error {

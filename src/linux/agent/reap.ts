@@ -13,8 +13,9 @@ const POLLIN = 1;
 /** How long a process may take from closing its socket to its end before it is taken for one that lives on. */
 const END_MS = 1000;
 
-/** Kills and reaps a child of ours; a process that is not one is left alone. */
+/** Kills and reaps a child of ours; a process that is not one is left alone. 0 and less are groups of processes: kill(2). */
 export function killAndReap(pid: number): void {
+  if (pid <= 0) return;
   if (syscall(syscallNumber("wait4"), pid, 0, WNOHANG, 0) !== 0) {
     return;
   }

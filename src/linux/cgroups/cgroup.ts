@@ -12,7 +12,7 @@ import { CgroupError, errnoOf, failed } from "./error.ts";
 import { freeze, isPaused, thaw } from "./freezer.ts";
 import type { CgroupMode } from "./host.ts";
 import { checkMemoryUse } from "./memory-check.ts";
-import { killV1, killV2, processesBelow } from "./processes.ts";
+import { killV1, killV2, processesBelow, thawV1 } from "./processes.ts";
 import { removeAll } from "./remove.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
@@ -147,6 +147,12 @@ export class Cgroup {
   /** Lets them go on. @throws CgroupError */
   thaw(): void {
     thaw(this.#freezer(), this.version);
+  }
+
+  /** Lets what has a SIGKILL come to its end: on v1 a frozen process does not. No error where nothing is frozen, or left. */
+  letDie(): void {
+    const path = this.mode === "v2" ? undefined : this.directory("freezer");
+    if (path !== undefined) thawV1(path);
   }
 
   /**

@@ -5,16 +5,15 @@
 // A frozen v1 process does not die before it is thawed.
 
 import { SIGKILL } from "../abi/signal.ts";
-import { list } from "../directories.ts";
 import { sendSignal } from "../local.ts";
-import { errnoOf } from "./error.ts";
 import { holdsStill } from "./freezer.ts";
+import { visit } from "./tree.ts";
 import { readFile, writeFile } from "./write.ts";
 
 /** Process ids in `path` and below, as tsrun's pid namespace numbers them; empty when the cgroup is gone. */
 export function processesBelow(path: string): number[] {
-  const found = processesIn(path);
-  for (const child of children(path)) found.push(...processesBelow(child));
+  const found: number[] = [];
+  visit(path, { enter: (cgroup) => void found.push(...processesIn(cgroup)) });
   return found;
 }
 
@@ -26,17 +25,6 @@ function processesIn(path: string): number[] {
     .split("\n")
     .map(Number)
     .filter((pid) => pid > 0);
-}
-
-/** The cgroups directly below `path`. */
-export function children(path: string): string[] {
-  try {
-    const entries = list(path).filter((entry) => entry.isDirectory);
-    return entries.map((entry) => `${path}/${entry.name}`);
-  } catch (error) {
-    errnoOf(error);
-    return [];
-  }
 }
 
 /** Ends everything in a v2 subtree. Returns false where the kernel has no such file or refuses. */
@@ -61,5 +49,14 @@ export function killV1(path: string, freezer: string | undefined): void {
       killed.add(pid);
     }
   }
-  if (freezer !== undefined && holdsStill(freezer)) writeFile(`${freezer}/freezer.state`, "THAWED");
+  if (freezer !== undefined) thawV1(freezer);
+}
+
+/** Lets everything in a v1 subtree go on: the container may have frozen cgroups of its own, and what is in them does not die. */
+export function thawV1(freezer: string): void {
+  visit(freezer, {
+    enter: (cgroup) => {
+      if (holdsStill(cgroup)) writeFile(`${cgroup}/freezer.state`, "THAWED");
+    },
+  });
 }

@@ -6,7 +6,8 @@ import { close, removeDirectory } from "../files.ts";
 import { pidfdOpen } from "../local.ts";
 import { POLLIN, poll, sleep } from "../poll.ts";
 import { errnoOf, failed } from "./error.ts";
-import { children, processesBelow } from "./processes.ts";
+import { processesBelow } from "./processes.ts";
+import { visit } from "./tree.ts";
 import { WatchedFile } from "./watch.ts";
 import { readFile } from "./write.ts";
 
@@ -34,17 +35,20 @@ export function removeAll(paths: readonly string[]): void {
 }
 
 function removeTree(path: string, deadline: number): void {
+  if (rmdir(path) === undefined) return;
+  visit(path, { leave: (child, name) => removeOne(child, name, deadline) });
+  removeOne(path, path, deadline);
+}
+
+function removeOne(path: string, name: string, deadline: number): void {
   let code = rmdir(path);
-  if (code === undefined) return;
-  for (const child of children(path)) removeTree(child, deadline);
-  code = rmdir(path);
   for (let pause = FIRST_PAUSE; code === "EBUSY" && performance.now() < deadline; pause *= 2) {
     if (!heardOfEnd(path, deadline)) sleep(Math.min(pause, LONGEST_PAUSE));
     code = rmdir(path);
   }
   // A read-only file system answers EROFS before it looks whether there is anything to remove.
   if (code === undefined || (code === "EROFS" && readFile(`${path}/cgroup.procs`) === undefined)) return;
-  throw failed(`cannot remove the cgroup: rmdir ${path}${describe(processesBelow(path))}`, code);
+  throw failed(`cannot remove the cgroup: rmdir ${name}${describe(processesBelow(path))}`, code);
 }
 
 /** Waits until the cgroup is empty (v2) or one of its processes has ended (v1). False where there was nothing to wait for. */

@@ -1,0 +1,356 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are pieces of source files.
+
+// The list of attacks: what is known by which number, how it is tried here, what keeps it off, and how that guard is taken
+// away so that the test fails. `node_modules/.bin/node test/root/attacks/mutate.ts` takes each away and looks that it does;
+// test/attacks.test.ts looks that every guard and every test is still where this says.
+
+/** A change to a source file: `find` occurs in it once. */
+export interface Edit {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Guard {
+  readonly id: string;
+  readonly tried: string;
+  /** What keeps it off, and where. */
+  readonly guard: string;
+  /** The file of the test, and a text of its name. */
+  readonly test: readonly [file: string, name: string];
+  readonly edits: readonly Edit[];
+}
+
+const A = "test/root/attacks";
+const edit = (file: string, find: string, replace: string): Edit => ({ file, find, replace });
+
+export const GUARDS: readonly Guard[] = [
+  {
+    id: "CVE-2014-9357 CVE-2018-15664 CVE-2019-18837 CVE-2021-30465 CVE-2024-45310 CVE-2025-24965",
+    tried:
+      "names in a shared volume are exchanged with links to the host while mounts, files, devices and cwd are made",
+    guard: "openInRoot: openat2 RESOLVE_IN_ROOT, used once, by descriptor from then on",
+    test: [`${A}/races.test.ts`, "the destination of a bind-mounted file"],
+    // Paths are made relative: a test of this must not work on the machine's own /proc and /dev.
+    edits: [
+      edit(
+        "src/linux/calls.ts",
+        'const how = openHow(flags | O_CLOEXEC, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve);\n  return { name: "openat2", args: [root, path, how, how.length] };',
+        'const how = openHow(flags | O_CLOEXEC, 0, RESOLVE_NO_MAGICLINKS | resolve);\n  return { name: "openat2", args: [root, path.replace(/^\\/+/, "") || ".", how, how.length] };',
+      ),
+    ],
+  },
+  {
+    id: "CVE-2016-9962",
+    tried:
+      "a neighbour in a pod (same user and capabilities) reads, writes, traces and robs an init that waits for start",
+    guard: "launch: PR_SET_DUMPABLE 0 before any namespace is joined",
+    test: [`${A}/joining.test.ts`, "gives nothing away to root with the same"],
+    edits: [
+      edit(
+        "src/linux/programs.ts",
+        'if (!isOpenToOwner(to)) plan.add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));',
+        "isOpenToOwner(to);",
+      ),
+    ],
+  },
+  {
+    id: "an agent that is stopped, exec",
+    tried: "a loop in the container sends SIGSTOP to whatever comes in",
+    guard: "silence.ts: stopped before its program ran is an error",
+    test: [`${A}/joining.test.ts`, "is given up, and the caller told why"],
+    edits: [edit("src/linux/agent/silence.ts", 'if (state === "T") throw', 'if (state === "none") throw')],
+  },
+  {
+    id: "an agent that is stopped, start",
+    tried: "a neighbour in a pod stops the init that waits",
+    guard: "start: a silence of init is looked into, and init ended",
+    test: [`${A}/joining.test.ts`, "ends where it was stopped"],
+    edits: [edit("src/lifecycle/start.ts", "    waitForWord(reader, container, log);\n", "")],
+  },
+  {
+    id: "an agent that lies: length",
+    tried: "a reply of another length than what is due",
+    guard: "Results.take: the length is compared",
+    test: ["test/linux/agent/hostile.test.ts", "shorter or longer"],
+    edits: [edit("src/linux/kernel.ts", "if (reply.length !== encoded.replyLength)", "if (reply.length < 0)")],
+  },
+  {
+    id: "an agent that lies: place",
+    tried: "a reply that stopped where no call is (a loop of 67 million rounds, or a failure taken for success)",
+    guard: "failedIndex: within the vector",
+    test: ["test/linux/agent/hostile.test.ts", "stopped at no call"],
+    edits: [
+      edit(
+        "src/linux/kernel.ts",
+        "if (high !== 0 || !Number.isInteger(index) || index < 0 || index >= count)",
+        "if (count < 0)",
+      ),
+    ],
+  },
+  {
+    id: "an agent that lies: result",
+    tried: "a reply that goes on after a failure that nothing tolerates",
+    guard: "Results.take: a failure must be the tolerated one",
+    test: ["test/linux/agent/hostile.test.ts", "went on after a failure"],
+    edits: [
+      edit(
+        "src/linux/kernel.ts",
+        "if (isFailure(value) && !isTolerated(value, tolerance)) throw",
+        "if (ran < 0) throw",
+      ),
+    ],
+  },
+  {
+    id: "an agent that lies: process",
+    tried: "clone answers 0, -1, a number too large: kill(2) would take them for groups",
+    guard: "Agent.adopted: a process number",
+    test: ["test/linux/agent/hostile.test.ts", "is no process is not adopted"],
+    edits: [
+      edit("src/linux/agent/agent.ts", "if (!(pid > 0 && pid <= LAST_PID)) throw", "if (pid === LAST_PID + 7) throw"),
+    ],
+  },
+  {
+    id: "CVE-2019-5736",
+    tried:
+      "root on the host holds /proc/PID/exe of init and writes to it when it has ended; a container does so to exec",
+    guard: "the agent's executable is a sealed memfd",
+    test: [`${A}/executable.test.ts`, "can be written to by nobody"],
+    edits: [
+      edit(
+        "src/linux/agent/executable.ts",
+        '    checked(syscall(syscallNumber("fcntl"), fd, F_ADD_SEALS, SEALS), "fcntl", fd, F_ADD_SEALS, SEALS);\n',
+        "",
+      ),
+    ],
+  },
+  {
+    id: "CVE-2024-21626 (the directory)",
+    tried: "cwd is a directory of the host's, reached through a process of the host's pid namespace",
+    guard: "checkCwd: getcwd(2) says that it is inside",
+    test: [`${A}/descriptors.test.ts`, "is refused to run and to exec: /proc/PID/root of"],
+    edits: [
+      edit(
+        "src/linux/working-directory.ts",
+        'if (answers.bytes(path)[0] !== "/".charCodeAt(0))',
+        "if (answers === undefined)",
+      ),
+    ],
+  },
+  {
+    id: "CVE-2024-21626 (the descriptor)",
+    tried: "the caller leaks directories of the host's; cwd and program are /proc/self/fd/N",
+    guard: "Agent.start and launch: close_range CLOEXEC before anything else",
+    test: [`${A}/descriptors.test.ts`, "is not open in the program of run"],
+    edits: [
+      edit(
+        "src/linux/agent/agent.ts",
+        'const mark = syscall(syscallNumber("close_range"), FIRST_OTHER, LAST_DESCRIPTOR, CLOSE_RANGE_CLOEXEC);',
+        "const mark = 0;",
+      ),
+      edit(
+        "src/linux/programs.ts",
+        'plan.at("agent").add(syscall("close_range", to.firstPrivateFd, 0xffff_ffff, CLOSE_RANGE_CLOEXEC));',
+        'plan.at("agent");',
+      ),
+    ],
+  },
+  {
+    id: "CVE-2019-19921 CVE-2023-27561 CVE-2023-28642 GHSA-fh74-hm69-rqjw",
+    tried: "/proc or /sys of the image is a link, into a volume or to nowhere",
+    guard: "resolutionOf: RESOLVE_NO_SYMLINKS for proc and sysfs",
+    test: [`${A}/procfs.test.ts`, "holds no proc file system of the container's: /proc is a link to a volume"],
+    edits: [
+      edit(
+        "src/linux/mounts.ts",
+        'return type === "proc" || type === "sysfs" ? RESOLVE_NO_SYMLINKS : 0;',
+        "return type === '' ? RESOLVE_NO_SYMLINKS : 0;",
+      ),
+    ],
+  },
+  {
+    id: "CVE-2019-16884 (by name)",
+    tried: "a directory is bound over /proc/sys",
+    guard: "the rules for mounts",
+    test: ["test/root/mounts.test.ts", "a directory over /proc/sys is refused"],
+    edits: [
+      edit(
+        "src/spec/rules/mounts.ts",
+        '} else if (destination.startsWith("/proc/") && !BELOW_PROC.has(destination)) {',
+        "} else if (BELOW_PROC.has(place.join())) {",
+      ),
+    ],
+  },
+  {
+    id: "CVE-2019-16884 (by a link)",
+    tried: "a volume for /data/self where the image's /data is a link to /proc",
+    guard: "checkPlace",
+    test: [`${A}/procfs.test.ts`, "is not mounted over /proc by a link of the image's to /proc ("],
+    edits: [
+      edit(
+        "src/linux/mounts.ts",
+        'if (place[0] === "proc" && namesIn(destination)[0] !== "proc")',
+        "if (place[0] === destination)",
+      ),
+    ],
+  },
+  {
+    id: "CVE-2025-52881 (masks)",
+    tried: "/proc of the root is renamed between mounting and masking, and a fake put there",
+    guard: "openPlace: below /proc and /sys by the mount's descriptor",
+    test: [`${A}/procfs.test.ts`, "masks /proc nevertheless"],
+    edits: [
+      edit(
+        "src/linux/rootfs.ts",
+        "const mount = kernelMounts.get(`/${top}`);",
+        "const mount = kernelMounts.get(`${top}`);",
+      ),
+    ],
+  },
+  {
+    id: "CVE-2025-52881 (parameters)",
+    tried: "the same, for linux.sysctl",
+    guard: "planSysctl: through a procfs that tsrun mounted, RESOLVE_NO_XDEV",
+    test: [`${A}/procfs.test.ts`, "writes kernel parameters"],
+    edits: [
+      edit(
+        "src/linux/sysctl.ts",
+        "openat2(proc, `sys/${sysctlPath(key)}`, O_WRONLY, RESOLVE)",
+        "openat2(to.inRoot.root, `proc/sys/${sysctlPath(key)}`, O_WRONLY, RESOLVE_NO_SYMLINKS)",
+      ),
+    ],
+  },
+  {
+    id: "CVE-2025-31133 CVE-2025-62161",
+    tried: "/dev/null of the image is a link to a file that a mask would then show",
+    guard: "planMask: the host's /dev/null",
+    test: [`${A}/procfs.test.ts`, "is not what files are masked with"],
+    edits: [
+      edit(
+        "src/linux/masked-paths.ts",
+        'plan.add(cloneTree(AT_FDCWD, "/dev/null"))',
+        'plan.add(cloneTree(to.inRoot.open(plan, "/dev/null"), "", AT_EMPTY_PATH))',
+      ),
+    ],
+  },
+  {
+    id: "CVE-2025-31133 (streams)",
+    tried: "/dev/null of the image is a link to a file of a volume, and the streams are /dev/null",
+    guard: "planNullStdio: no links, and 1:3",
+    test: [`${A}/images.test.ts`, "are not reopened as a /dev/null that leads to /volume/null"],
+    edits: [
+      edit("src/linux/stdio.ts", "O_RDWR | O_NOCTTY, RESOLVE_NO_SYMLINKS)", "O_RDWR | O_NOCTTY, 0)"),
+      edit(
+        "src/linux/stdio.ts",
+        "if ((mode & S_IFMT) !== S_IFCHR || !isNull)",
+        "if (mode === S_IFCHR && S_IFMT === 0 && isNull)",
+      ),
+    ],
+  },
+  {
+    id: "CVE-2025-52565",
+    tried: "/dev/console, /dev/ptmx and /dev/pts/ptmx of the image are links",
+    guard: "planTerminal: the end in the container by TIOCGPTPEER, bound by descriptor",
+    test: ["test/linux/terminal.test.ts", "is bound over /dev/console by descriptor"],
+    edits: [
+      edit(
+        "src/linux/terminal.ts",
+        'plan.add(cloneTree(slave, "", AT_EMPTY_PATH))',
+        'plan.add(cloneTree(inRoot.open(plan, "/dev/pts/0"), "", AT_EMPTY_PATH))',
+      ),
+    ],
+  },
+  {
+    id: "CVE-2026-41579 CVE-2026-47766 (nodes)",
+    tried: "/dev of the image is a link to a volume, and nothing is mounted there",
+    guard: "planDevices: /dev is opened without links before anything is made",
+    test: [`${A}/images.test.ts`, "/dev -> /volume, 3 mounts missing"],
+    edits: [
+      edit(
+        "src/linux/devices.ts",
+        'const dev = to.plan.add(openat2(to.inRoot.root, "dev", O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS));',
+        'const dev = to.inRoot.open(to.plan, "/dev", O_PATH | O_DIRECTORY);',
+      ),
+    ],
+  },
+  {
+    id: "CVE-2026-41579 (owners)",
+    tried: "a device of the config's where a file of a volume is",
+    guard: "planNode: only what was made is given away",
+    test: [`${A}/images.test.ts`, "/opt -> /volume, 0 mounts missing"],
+    edits: [
+      edit(
+        "src/linux/devices.ts",
+        'else plan.branch("EEXIST", make, give, () => planCheck(to, parent, name, device, field));',
+        'else {\n    plan.orElse("EEXIST", make, () => planCheck(to, parent, name, device, field));\n    give();\n  }',
+      ),
+    ],
+  },
+  {
+    id: "CVE-2022-29162 CVE-2022-27650 CVE-2025-27612",
+    tried: "exec and run, with --cap and --user: what do children inherit",
+    guard: "planCapabilities: the inheritable set is the config's",
+    test: [`${A}/callers.test.ts`, "inherit no capability"],
+    edits: [edit("src/linux/credentials.ts", 'inheritable: bits("inheritable")', 'inheritable: bits("permitted")')],
+  },
+  {
+    id: "CVE-2026-30892 CVE-2016-3697",
+    tried: "exec --user with twenty texts that are no number, and with numbers that passwd calls root",
+    guard: "id: the whole text is a number; no name is ever looked up",
+    test: [`${A}/callers.test.ts`, "that are no numbers are nobody"],
+    edits: [
+      edit(
+        "src/lifecycle/exec-process.ts",
+        "if (!/^\\d{1,10}$/.test(text) || Number(text) > LAST_ID)",
+        "if (Number.parseInt(text, 10) > LAST_ID)",
+      ),
+      edit("src/lifecycle/exec-process.ts", "  return Number(text);", "  return Number.parseInt(text, 10) || 0;"),
+    ],
+  },
+  {
+    id: "CVE-2022-0492 CVE-2023-25809",
+    tried: "release_agent and other containers' cgroups are looked for in a writable cgroup mount",
+    guard: "planCgroupMount: the container's own directories are bound",
+    test: [`${A}/cgroups.test.ts`, "no release_agent, without one"],
+    edits: [
+      edit(
+        "src/linux/cgroup-mount.ts",
+        "to.plan.add(cloneTree(AT_FDCWD, directory))",
+        'to.plan.add(cloneTree(AT_FDCWD, directory.slice(0, directory.lastIndexOf("/"))))',
+      ),
+    ],
+  },
+  {
+    id: "a frozen cgroup of the container's own",
+    tried: "the container freezes a process of its own, which then cannot be killed (cgroup v1)",
+    guard: "thawV1: all below the container's cgroup",
+    test: [`${A}/cgroups.test.ts`, "frozen with a process in them"],
+    edits: [
+      edit(
+        "src/linux/cgroups/processes.ts",
+        "if (holdsStill(cgroup)) writeFile(",
+        "if (holdsStill(cgroup) && cgroup === freezer) writeFile(",
+      ),
+    ],
+  },
+  {
+    id: "tmpcopyup: a file that becomes a device",
+    tried: "a file of the image is exchanged with /dev/zero while a tmpfs is filled with it",
+    guard: "copyFile: what was opened is looked at, then read",
+    test: [`${A}/races.test.ts`, "a tmpfs is filled with files and devices"],
+    edits: [edit("src/linux/copy-up.ts", 'if (status.kind !== "file") return;', "")],
+  },
+  {
+    id: "a bundle that changes",
+    tried: "config.json is another one when exec and delete come",
+    guard: "the state directory holds what was checked",
+    test: [`${A}/callers.test.ts`, "that changes behind create"],
+    edits: [
+      edit(
+        "src/lifecycle/exec-process.ts",
+        "  const config = loadConfig(container.configPath, SPEC_FILES);\n  return { process: changed(",
+        "  const config = loadConfig(`${container.state.bundle}/config.json`, SPEC_FILES);\n  return { process: changed(",
+      ),
+    ],
+  },
+];

@@ -1,0 +1,103 @@
+// Attacks on a process of tsrun's that can be seen in a container: the one that `exec` brings in, and an init that waits for
+// `start` in a pid namespace that it shares with others (a pod). CVE-2016-9962 and its kin. ptrace(2), "Ptrace access mode
+// checking"; process_vm_readv(2), pidfd_getfd(2), kill(2).
+
+import { chmodSync, readFileSync } from "node:fs";
+import { describe, expect } from "vitest";
+import { type Json, namespaces } from "../harness/config.ts";
+import type { Container } from "../harness/container.ts";
+import { except, needs } from "../harness/needs.ts";
+import type { Sandbox } from "../harness/sandbox.ts";
+import { arm, attacking, compiler } from "./attacker.ts";
+
+const onlyOurs = except({ runc: "maps its stage elsewhere", crun: "maps its stage elsewhere" });
+const MAPS = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+const userNamespace: Json = {
+  linux: {
+    ...(namespaces("pid", "mount", "ipc", "uts", "network", "user").linux as Json),
+    ...{ uidMappings: MAPS, gidMappings: MAPS },
+  },
+};
+const SETS = ["CAP_KILL", "CAP_SYS_PTRACE"];
+const traces: Json = { process: { capabilities: { bounding: SETS, effective: SETS, permitted: SETS } } };
+
+async function attackers(box: Sandbox, ...overrides: Json[]): Promise<Container> {
+  const container = box.container(...overrides);
+  arm(container);
+  chmodSync(box.directory, 0o755); // root of a user namespace is to find its image
+  expect((await container.runDetached()).code).toBe(0);
+  await container.untilOutput("ready");
+  return container;
+}
+
+/** A container that waits for its start in the pid namespace of another. */
+async function waitingBeside(box: Sandbox, other: Container): Promise<Container> {
+  const { pid } = await other.state();
+  const container = box.container(namespaces(`pid=/proc/${pid}/ns/pid`, "mount", "ipc", "uts", "network"));
+  expect((await container.create()).code).toBe(0);
+  return container;
+}
+
+const idle: Json = { process: { args: ["sh", "-c", "trap 'exit 0' TERM; echo ready; while :; do sleep 0.02; done"] } };
+
+describe("the process that exec brings in", () => {
+  const rows: [name: string, overrides: Json[], flags: string[]][] = [
+    ["root with the same capabilities", [], []],
+    ["the same user without any", [{ process: { user: { uid: 1000, gid: 1000 } } }], ["--user", "1000:1000"]],
+    ["root of a user namespace, with CAP_SYS_PTRACE in it", [userNamespace, traces], []],
+  ];
+  for (const [name, overrides, flags] of rows) {
+    needs(compiler, onlyOurs)(`cannot be read by ${name} (CVE-2016-9962)`, async ({ box }) => {
+      const container = await attackers(box, attacking("spy"), ...overrides);
+      for (let i = 0; i < 25; i++) expect((await container.exec(["true"], flags)).code).toBe(0);
+      expect(container.output()).toBe("ready\n");
+    });
+  }
+
+  needs(compiler, onlyOurs)(
+    "is given up, and the caller told why, where it is stopped from inside",
+    async ({ box }) => {
+      const container = await attackers(box, attacking("stop"));
+      let result = await container.exec(["true"]);
+      // It is not always quick enough.
+      for (let tries = 0; tries < 50 && result.code === 0; tries++) result = await container.exec(["true"]);
+      expect(result).toMatchObject({ code: 255, stderr: expect.stringMatching(/process \d+ was stopped before/) });
+      expect(container.output()).toMatch(/stopped \d+/);
+    },
+  );
+});
+
+describe("an init that waits in a pod", () => {
+  const rows: [name: string, overrides: Json[]][] = [
+    ["root with the same capabilities", []],
+    ["root of a user namespace, with CAP_SYS_PTRACE in it", [userNamespace, traces]],
+  ];
+  for (const [name, overrides] of rows) {
+    needs(compiler, onlyOurs)(`gives nothing away to ${name}`, async ({ box }) => {
+      const container = await attackers(box, idle, ...overrides);
+      const waiting = await waitingBeside(box, container);
+      const { stdout } = await container.exec(["/attacker", "rob"]);
+      // What sleeps in the attackers' own container is theirs to rob.
+      const number = numberInside(Number((await waiting.state()).pid));
+      expect(stdout).toContain(`tried ${number}\n`);
+      expect(stdout.match(new RegExp(`^(?!tried).* ${number}$`, "gm")) ?? []).toEqual([]);
+    });
+  }
+
+  needs(compiler, onlyOurs)("ends where it was stopped, and neither start nor delete hangs", async ({ box }) => {
+    const container = await attackers(box, idle);
+    const waiting = await waitingBeside(box, container);
+    const number = numberInside(Number((await waiting.state()).pid));
+    await container.exec(["kill", "-STOP", String(number)]);
+    const started = await waiting.start();
+    expect(started).toMatchObject({ code: 1, stderr: expect.stringMatching(/was stopped before/) });
+    expect((await waiting.state()).status).toBe("stopped");
+    expect((await waiting.delete()).code).toBe(0);
+  });
+});
+
+/** The number of a process in the innermost pid namespace. */
+function numberInside(pid: number): number {
+  const line = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Number(line?.split(/\s+/).at(-1));
+}
