@@ -1,28 +1,41 @@
 // Waiting for the end of a process that need not be a child of ours. It is over when it is gone or a zombie: whose child it
 // is reads its status. pidfd_open(2) becomes readable then.
 
+import { reapEnded } from "../linux/agent/reap.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { close, fileCall } from "../linux/files.ts";
+import { POLLIN, poll } from "../linux/poll.ts";
+import { isErrno } from "./output.ts";
 import { isAlive } from "./process-identity.ts";
 
-const POLLIN = 1;
-const SECONDS = 10;
+/** In milliseconds. */
+const PATIENCE = 10_000;
+/** Between two looks after children of ours. */
+const PAUSE = 5;
 
 /** Waits for a process, up to ten seconds. Throws where it is there still: it is stuck in the kernel. */
 export function waitForDeath(pid: number, start: number): void {
   let pidfd: number;
   try {
     pidfd = fileCall("pidfd_open", `process ${pid}`, pid, 0);
-  } catch {
-    return; // ESRCH: it is gone.
+  } catch (error) {
+    if (isErrno(error, "ESRCH")) return; // it is gone
+    throw error;
   }
   try {
-    if (!isAlive(pid, start)) return;
-    const pollfd = new Uint8Array(Int32Array.of(pidfd, POLLIN).buffer);
-    const timeout = new Uint8Array(BigInt64Array.of(BigInt(SECONDS), 0n).buffer);
-    if (fileCall("ppoll", `process ${pid}`, pollfd, 1, timeout, 0, 0) === 0)
+    if (isAlive(pid, start) && !ends(pidfd))
       throw new ConfigError("container", `process ${pid} was killed and does not end`);
   } finally {
     close(pidfd);
   }
+}
+
+/** Whether it ends in time. A hook in its pid namespace that is a child of ours, ended and not reaped, would keep it. */
+function ends(pidfd: number): boolean {
+  const deadline = performance.now() + PATIENCE;
+  for (let left = PATIENCE; left > 0; left = deadline - performance.now()) {
+    const pause = reapEnded() ? PAUSE : left;
+    if (poll([{ fd: pidfd, events: POLLIN }], pause)[0]) return true;
+  }
+  return false;
 }
