@@ -40,6 +40,7 @@
 struct process {
   pid_t pid;
   long calls;
+  unsigned long long number, argument; // of the call that fails
   bool gone, freed, failing, begun, attached;
 };
 
@@ -84,28 +85,30 @@ static void tell(struct process *p, const struct __ptrace_syscall_info *info) {
   fputc('\n', report);
 }
 
-/// Makes the call that begins fail; whether its result has yet to be set.
-static bool spoil(pid_t pid, unsigned long long number) {
+/// Sees to it that the call that begins does nothing.
+static void spoil(struct process *p) {
   struct user_regs_struct registers;
-  ptrace(PTRACE_GETREGS, pid, 0, &registers);
-  if (number == BRK) registers.rdi = 0; // it knows no errno, and answers with the break as it is
-  else if (number != CLOSE) registers.orig_rax = -1;
-  ptrace(PTRACE_SETREGS, pid, 0, &registers);
-  return number != BRK;
+  ptrace(PTRACE_GETREGS, p->pid, 0, &registers);
+  p->number = registers.orig_rax, p->argument = registers.rdi;
+  if (p->number == BRK) registers.rdi = 0; // it knows no errno, and answers with the break as it is
+  else if (p->number != CLOSE) registers.orig_rax = -1;
+  ptrace(PTRACE_SETREGS, p->pid, 0, &registers);
 }
 
-static void set_result(pid_t pid, long result) {
+/// What the process sees of a call that was spoilt.
+static void set_result(struct process *p, long result) {
   struct user_regs_struct registers;
-  ptrace(PTRACE_GETREGS, pid, 0, &registers);
-  registers.rax = result;
-  ptrace(PTRACE_SETREGS, pid, 0, &registers);
+  ptrace(PTRACE_GETREGS, p->pid, 0, &registers);
+  if (p->number == BRK) registers.rdi = p->argument;
+  else registers.rax = result;
+  ptrace(PTRACE_SETREGS, p->pid, 0, &registers);
 }
 
 static void on_call(struct process *p) {
   struct __ptrace_syscall_info info = {0};
   ptrace(PTRACE_GET_SYSCALL_INFO, p->pid, sizeof info, &info);
   if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
-    if (p->failing) set_result(p->pid, -atol(fault));
+    if (p->failing) set_result(p, -atol(fault));
     p->failing = false;
   }
   if (info.op != PTRACE_SYSCALL_INFO_ENTRY) return;
@@ -116,7 +119,7 @@ static void on_call(struct process *p) {
     hit = true;
     if (strcmp(fault, "kill") == 0) kill(processes[0].pid, SIGKILL);
     else if (strcmp(fault, "end") == 0) kill(p->pid, SIGKILL);
-    else p->failing = spoil(p->pid, info.entry.nr);
+    else spoil(p), p->failing = true;
   }
   p->calls++;
 }

@@ -43,6 +43,13 @@ export interface Command {
   readonly attach?: number | undefined;
 }
 
+/** How a command without a fault ended; null: by a signal, or too late. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 export class Injector {
   readonly #folder: string;
   readonly #program: string;
@@ -65,7 +72,7 @@ export class Injector {
   }
 
   /** The command without a fault, untraced. */
-  plain({ words, env }: Command): { code: number | null; stdout: string; stderr: string } {
+  plain({ words, env }: Command): Ended {
     const [program = "", ...args] = words;
     const out = openSync(`${this.#folder}/plain.out`, "w");
     const err = openSync(`${this.#folder}/plain.err`, "w");

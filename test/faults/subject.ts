@@ -9,7 +9,7 @@ import { cgroupsOf } from "../root/harness/leftovers.ts";
 import { acceptWaiting, listenUnix, readable, receiveDescriptors } from "../root/harness/libc.ts";
 import { commandWords } from "../root/harness/runtime.ts";
 import type { Sandbox } from "../root/harness/sandbox.ts";
-import type { Command, Injector } from "./inject.ts";
+import type { Command, Ended, Injector } from "./inject.ts";
 
 /** Milliseconds that anything is waited for. */
 const PATIENCE = 5000;
@@ -80,8 +80,14 @@ export class Subject {
   }
 
   /** Runs a command, whatever comes of it. */
-  attempt(...args: readonly string[]): void {
-    this.#injector.plain(this.command(...args));
+  attempt(...args: readonly string[]): Ended {
+    return this.attemptCommand(this.command(...args));
+  }
+
+  attemptCommand(command: Command): Ended {
+    const ended = this.#injector.plain(command);
+    this.takeTerminals();
+    return ended;
   }
 
   /** Creates it, without a fault. */

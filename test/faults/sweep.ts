@@ -36,7 +36,7 @@ export interface Tally {
 const SIGKILL = 9;
 
 /** Text of a crash, which is no way to tell of an error. */
-const CRASH =
+export const crashText =
   /TypeError|RangeError|ReferenceError|SyntaxError|undefined|NaN|\[object |internal error|is not a function|^ +at /m;
 
 /** Tries the scenario. `all`: every fault at every call. */
@@ -124,7 +124,7 @@ function telling({ code, stderr, hit }: Outcome, call: Call, fault: Fault): stri
   // exec: its process was killed as it became the program, and that is its status.
   if (code === 128 + SIGKILL && fault === "end") return [];
   if (code === -1 && !killed) return ["dies of a signal"];
-  if (CRASH.test(stderr)) return ["says it by a crash"];
+  if (crashText.test(stderr)) return ["says it by a crash"];
   // What it is to say was made to fail.
   const mute = call.name === "write" && call.process === 0;
   if (code > 0 && stderr === "" && !mute && hit) return ["fails without a word"];

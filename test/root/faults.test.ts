@@ -2,8 +2,9 @@
 // and tsrun killed there. Afterwards nothing is left, and the id is usable: the next attempt uses it. `npm test` tries a
 // sample, the same each time; `npm run test:faults` tries all.
 
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { expect } from "vitest";
+import { dockerLike, SMALL } from "../faults/configs.ts";
 import { Injector } from "../faults/inject.ts";
 import { creation, deleting, executing, failedCreation, starting } from "../faults/scenarios.ts";
 import { REPORTER, Subject } from "../faults/subject.ts";
@@ -16,54 +17,6 @@ import type { Sandbox } from "./harness/sandbox.ts";
 const all = process.env.TSRUN_FAULTS === "all";
 const only = process.env.TSRUN_FAULTS_ONLY;
 const missing = process.arch === "x64" ? undefined : "the helper knows the registers of x86-64 only";
-
-/** Namespaces and a root file system, and no more. */
-const MINIMAL: Json = {
-  process: { ...REPORTER, terminal: undefined, capabilities: undefined },
-  hostname: undefined,
-  mounts: [],
-  linux: { namespaces: [{ type: "pid" }, { type: "mount" }], resources: undefined },
-};
-
-const hook = { path: "/bin/true", timeout: 5 };
-const mapping = { containerID: 0, hostID: 100_000, size: 65_536 };
-
-/** What Docker asks for, and what it can be told to ask for besides. */
-function dockerLike(): Json {
-  const docker = JSON.parse(readFileSync(new URL("../../bench/docker.json", import.meta.url), "utf8"));
-  const inside = docker.mounts.filter(({ type }: { type: string }) => type !== "bind");
-  return {
-    ...docker,
-    process: {
-      ...docker.process,
-      ...REPORTER,
-      terminal: true,
-      consoleSize: { height: 20, width: 70 },
-      user: { uid: 1, gid: 2, additionalGids: [3], umask: 0o27 },
-      cwd: "/tmp",
-      env: ["PATH=/bin", "A=b"],
-      noNewPrivileges: true,
-      rlimits: [{ type: "RLIMIT_NOFILE", soft: 300, hard: 400 }],
-      oomScoreAdj: 100,
-    },
-    domainname: "domain",
-    mounts: inside,
-    hooks: Object.fromEntries(
-      ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"].map((kind) => [
-        kind,
-        [hook],
-      ]),
-    ),
-    linux: {
-      ...docker.linux,
-      ...{ uidMappings: [mapping], gidMappings: [mapping] },
-      namespaces: ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"].map((type) => ({ type })),
-      sysctl: { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 65535" },
-      timeOffsets: { monotonic: { secs: 5 } },
-      resources: { ...docker.linux.resources, memory: { limit: 1 << 29 }, pids: { limit: 100 } },
-    },
-  };
-}
 
 const SLEEPER: Json = { process: { args: ["sleep", "10000"], terminal: false } };
 
@@ -95,7 +48,7 @@ type Make = (box: Sandbox, injector: Injector) => readonly Scenario[];
 
 const SCENARIOS: Readonly<Record<string, Make>> = {
   "create of a small container": (box, injector) => [
-    creation("create, small", 300, new Subject(box, injector, [MINIMAL])),
+    creation("create, small", 300, new Subject(box, injector, [SMALL])),
   ],
   "create of what Docker asks for": (box, injector) => [
     creation("create, Docker", 300, new Subject(box, injector, [dockerLike()], { terminal: true })),
@@ -107,11 +60,11 @@ const SCENARIOS: Readonly<Record<string, Make>> = {
     failedCreation("create, failing", 200, new Subject(box, injector, [FAILING])),
   ],
   start: (box, injector) => [
-    starting("start, small", 100, new Subject(box, injector, [MINIMAL])),
+    starting("start, small", 100, new Subject(box, injector, [SMALL])),
     starting("start, Docker", 200, new Subject(box, injector, [dockerLike()], { terminal: true })),
   ],
   exec: (box, injector) => [
-    executing("exec, small", 200, ...sleeper(box, injector, [MINIMAL, SLEEPER], {})),
+    executing("exec, small", 200, ...sleeper(box, injector, [SMALL, SLEEPER], {})),
     executing(
       "exec, Docker",
       200,
@@ -124,7 +77,7 @@ const SCENARIOS: Readonly<Record<string, Make>> = {
     ),
   ],
   delete: (box, injector) => [
-    deleting("delete, small", 100, new Subject(box, injector, [MINIMAL])),
+    deleting("delete, small", 100, new Subject(box, injector, [SMALL])),
     deleting("delete, Docker", 200, new Subject(box, injector, [dockerLike()], { terminal: true })),
   ],
 };
