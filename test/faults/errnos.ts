@@ -37,6 +37,9 @@ const BY_NAME: Readonly<Record<string, readonly ErrnoName[]>> = {
   ...Object.fromEntries(["clone", "clone3", "vfork", "unshare"].map((name) => [name, FORKS])),
   execve: ["EACCES", "ENOMEM", "E2BIG"],
   wait4: [],
+  // They fail for wrong arguments only.
+  rt_sigaction: [],
+  rt_sigprocmask: [],
   kill: ["EPERM"],
   // They do not return.
   exit: [],
@@ -58,9 +61,14 @@ const INTERRUPTED = new Set([
   "connect",
 ]);
 
+/** EINVAL is an answer here: prctl(PR_CAPBSET_READ) of a capability that the kernel does not know. */
+const PROBES = /^prctl\(17,/;
+
 /** All that is tried at a call. */
-export function faultsAt({ name, process }: Call): Fault[] {
-  const errnos = (BY_NAME[name] ?? OTHERS).map(errnoNumber);
+export function faultsAt({ name, process, text }: Call): Fault[] {
+  const errnos = (BY_NAME[name] ?? OTHERS)
+    .filter((errno) => !(errno === "EINVAL" && PROBES.test(text)))
+    .map(errnoNumber);
   const interrupted = process === 0 && INTERRUPTED.has(name) ? [errnoNumber("EINTR")] : [];
   return [...errnos, ...interrupted, "kill", ...(process === 0 ? [] : (["end"] as const))];
 }

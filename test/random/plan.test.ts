@@ -5,7 +5,6 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { checkConsole } from "../../src/lifecycle/console.ts";
 import { planProcess } from "../../src/lifecycle/process-setup.ts";
-import { refuseUnsupported } from "../../src/lifecycle/unsupported.ts";
 import { deviceProgram } from "../../src/linux/cgroups/device-program.ts";
 import { deviceFilter } from "../../src/linux/cgroups/device-rules.ts";
 import { cgroupPaths } from "../../src/linux/cgroups/paths.ts";
@@ -35,18 +34,11 @@ const BASES = [
   minimalConfig(),
 ] as unknown as Value[];
 
-/** All fields but those that tsrun refuses outright. */
+/** All fields but those that are refused where a host has no such thing. */
 function planable(): Config {
   const { process, linux, ...config } = fullConfig();
   const { apparmorProfile: _, selinuxLabel: __, ...plain } = process as NonNullable<typeof process>;
-  const {
-    mountLabel: _m,
-    memoryPolicy: _p,
-    intelRdt: _r,
-    netDevices: _d,
-    seccomp: _s,
-    ...rest
-  } = linux as NonNullable<typeof linux>;
+  const { mountLabel: _m, intelRdt: _r, netDevices: _d, seccomp: _s, ...rest } = linux as NonNullable<typeof linux>;
   const { unified: _u, ...resources } = rest.resources ?? {}; // nothing that version 1 has
   return { ...config, process: plain, linux: { ...rest, resources, seccomp: { defaultAction: "SCMP_ACT_ALLOW" } } };
 }
@@ -85,7 +77,6 @@ test(`${RUNS} random configurations are planned or refused`, { timeout: 300_000 
 /** All that create makes of a configuration before it does anything. */
 function plan(config: Config): void {
   configWarnings(config, new Set());
-  refuseUnsupported(config);
   checkConsole(config.process?.terminal === true, true, config.process?.terminal === true ? "/socket" : undefined);
   const namespaces = namespacesOf(config);
   checkMountNamespace(config, namespaces);
@@ -100,13 +91,21 @@ function plan(config: Config): void {
   });
   const from = ingredients(config, {
     namespaces,
+    idmapped: idmapped(config),
     host: host(),
     cgroups: [{ name: "pids", directory: "/sys/fs/cgroup/pids/x" }],
   });
   const { to, terminal } = setUp(from);
   if (config.process !== undefined)
     planProcess(to.plan, {
-      ...{ process: config.process, personality: config.linux?.personality, seccomp: compiled, terminal },
+      ...{
+        process: config.process,
+        personality: config.linux?.personality,
+        memoryPolicy: config.linux?.memoryPolicy,
+        procfs: 8,
+        seccomp: compiled,
+        terminal,
+      },
       ...{ onTerminal: () => {}, takeDescriptor: () => 0, nullStdio: [], defaultUmask: 0o22, extraEnv: [] },
       ...{ lastCapability: LAST_CAPABILITY, inUserNamespace: false },
     });
@@ -114,6 +113,14 @@ function plan(config: Config): void {
     printPlan(made);
     encode(made.steps.slice(0, SLICE));
   }
+}
+
+/** Where create would hold the sources of id-mapped mounts open. */
+function idmapped({ mounts = [] }: Config): Map<number, number> {
+  const mapped = mounts.map(
+    ({ uidMappings, options = [] }) => uidMappings !== undefined || options.some((option) => /idmap$/.test(option)),
+  );
+  return new Map(mapped.flatMap((is, i) => (is ? [[i, 30 + i] as const] : [])));
 }
 
 function namespacesOf({ linux }: Config): Namespaces {

@@ -3,7 +3,7 @@
 // sample, the same each time; `npm run test:faults` tries all.
 
 import { rmSync } from "node:fs";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { dockerLike, SMALL } from "../faults/configs.ts";
 import { Injector } from "../faults/inject.ts";
 import { creation, deleting, executing, failedCreation, starting } from "../faults/scenarios.ts";
@@ -15,7 +15,6 @@ import { needs, program } from "./harness/needs.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
 const all = process.env.TSRUN_FAULTS === "all";
-const only = process.env.TSRUN_FAULTS_ONLY;
 const missing = process.arch === "x64" ? undefined : "the helper knows the registers of x86-64 only";
 
 const SLEEPER: Json = { process: { args: ["sleep", "10000"], terminal: false } };
@@ -34,14 +33,9 @@ function sleeper(
   return [subject, subject.container.processFile({ ...process, ...REPORTER })];
 }
 
-function report(tallies: readonly Tally[]): string {
-  const lines = tallies.map((t) =>
-    [
-      `${t.name}: ${t.calls} calls, ${t.possible} faults at them, ${t.tried} tried`,
-      `(${t.refused} refused, ${t.killed} killed, ${t.succeeded} made good, ${t.missed} not reached): ${t.defects.length} defects`,
-    ].join(" "),
-  );
-  return lines.join("\n");
+function lineOf({ name, calls, possible, tried, refused, killed, succeeded, missed, defects }: Tally): string {
+  const ends = `${refused} refused, ${killed} killed, ${succeeded} made good, ${missed} not reached`;
+  return `${name}: ${calls} calls, ${possible} faults at them, ${tried} tried (${ends}): ${defects.length} defects`;
 }
 
 type Make = (box: Sandbox, injector: Injector) => readonly Scenario[];
@@ -82,22 +76,19 @@ const SCENARIOS: Readonly<Record<string, Make>> = {
   ],
 };
 
+vi.setConfig({ testTimeout: all ? 7_200_000 : 600_000 });
+
 for (const [name, make] of Object.entries(SCENARIOS)) {
-  if (only !== undefined && !name.includes(only)) continue;
   needs(program("cc"), missing)(`faults in ${name}`, async ({ box }) => {
     const injector = new Injector(box.makeDirectory("inject"));
     box.defer(() => rmSync(`${box.root}/seccomp~`, { recursive: true, force: true }));
-    const tallies = make(box, injector).map((scenario) => sweep(injector, scenario, all));
-    console.log(report(tallies));
-    if (process.env.TSRUN_FAULTS_TOLERATED)
-      for (const { tolerated } of tallies)
-        console.log(
-          [...tolerated]
-            .map(([key, n]) => `${n} ${key}`)
-            .sort()
-            .join("\n"),
-        );
-    expect(tallies.flatMap(({ defects }) => defects)).toEqual([]);
+    const defects: string[] = [];
+    for (const scenario of make(box, injector)) {
+      const tally = await sweep(injector, scenario, all);
+      console.log(lineOf(tally));
+      defects.push(...tally.defects);
+    }
+    expect(defects).toEqual([]);
     expect(leftovers(box.word)).toEqual([]);
   });
 }

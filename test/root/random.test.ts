@@ -2,8 +2,9 @@
 // and leaves nothing, and so does what is deleted. test/random says how they come to be, and why they do no harm here.
 
 import { mkdirSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { dockerLike, SMALL } from "../faults/configs.ts";
 import { Injector } from "../faults/inject.ts";
 import { Subject } from "../faults/subject.ts";
@@ -18,6 +19,8 @@ import { needs, program } from "./harness/needs.ts";
 const RUNS = Number(process.env.TSRUN_RANDOM ?? 300);
 const BASES = [config(), config(dockerLike(), { process: { terminal: false } }), config(SMALL)] as unknown as Value[];
 
+vi.setConfig({ testTimeout: 600_000 });
+
 needs(program("cc"))(
   `${RUNS} random configurations are created and deleted, or refused, and nothing is left`,
   async ({ box }) => {
@@ -26,7 +29,7 @@ needs(program("cc"))(
     mkdirSync(`${container.bundle}/data`);
     const seed = Number(process.env.FC_SEED ?? 20_261_126);
     const counts = { created: 0, started: 0, refused: 0 };
-    const property = fc.property(fc.constantFrom(...BASES), edits, fc.nat(), (from, changes, choice) => {
+    const property = fc.asyncProperty(fc.constantFrom(...BASES), edits, fc.nat(), async (from, changes, choice) => {
       container.writeConfig(toText(tame(changed(from, changes), `/${container.id}`, choice)));
       const { code, stderr } = subject.attemptCommand(subject.create());
       expect(stderr).not.toMatch(crashText);
@@ -40,9 +43,10 @@ needs(program("cc"))(
         expect(stderr).not.toBe("");
       }
       expect(subject.traces(), stderr).toEqual([]);
+      await setImmediate(); // vitest's worker has to answer its parent
     });
     try {
-      fc.assert(property, { numRuns: RUNS, seed, endOnFailure: true });
+      await fc.assert(property, { numRuns: RUNS, seed, endOnFailure: true });
     } finally {
       subject.deleteByForce();
       subject.forgetCache();
