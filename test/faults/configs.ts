@@ -4,11 +4,11 @@ import { readFileSync } from "node:fs";
 import type { Json } from "../root/harness/config.ts";
 import { REPORTER } from "./subject.ts";
 
-/** Namespaces and a root file system, and no more. */
+/** Namespaces, a root file system and a place for devices, and no more. */
 export const SMALL: Json = {
   process: { ...REPORTER, terminal: undefined, capabilities: undefined },
   hostname: undefined,
-  mounts: [],
+  mounts: [{ destination: "/dev", type: "tmpfs", source: "tmpfs" }],
   linux: { namespaces: [{ type: "pid" }, { type: "mount" }], resources: undefined },
 };
 

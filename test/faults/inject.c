@@ -34,6 +34,7 @@
 #define GRACE_MS 3000
 #define CLOSE 3
 #define BRK 12
+#define EXIT_GROUP 231
 #define ADDRESS(number) ((void *)(long)(number))
 
 /// A process, in the order of its coming.
@@ -115,7 +116,8 @@ static void on_call(struct process *p) {
   bool listing = strcmp(fault, "list") == 0;
   bool here = p - processes == at_process && p->calls == at_call;
   if (listing || here) tell(p, &info);
-  if (here && !listing) {
+  bool returns = info.entry.nr != EXIT_GROUP; // or it cannot fail
+  if (here && !listing && (returns || atol(fault) == 0)) {
     hit = true;
     if (strcmp(fault, "kill") == 0) kill(processes[0].pid, SIGKILL);
     else if (strcmp(fault, "end") == 0) kill(p->pid, SIGKILL);
@@ -150,7 +152,7 @@ static void go_on(struct process *p, int status) {
   ptrace(PTRACE_SYSCALL, p->pid, 0, ADDRESS(give));
 }
 
-/// Whether a process that was let go is there and has not ended.
+/// Whether a process is there and has not ended.
 static bool lives(pid_t pid) {
   char path[64], text[512] = {0};
   snprintf(path, sizeof path, "/proc/%d/stat", pid);
@@ -165,7 +167,8 @@ static bool lives(pid_t pid) {
 static bool any_left(void) {
   bool any = false;
   for (int i = 1; i < count; i++) {
-    if (processes[i].freed && !processes[i].gone) processes[i].gone = !lives(processes[i].pid);
+    // Asked of all: of one that ended before its parent's stop was seen we are not told again.
+    if (!processes[i].gone) processes[i].gone = !lives(processes[i].pid);
     any = any || !(processes[i].gone || processes[i].attached);
   }
   return any;

@@ -1,11 +1,14 @@
 // Runs tsrun under inject.c, which makes one of its system calls fail, or kills it there, and tells what came of it.
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { X64_SYSCALLS } from "../../src/linux/abi/syscalls-x64.ts";
+import { type Missing, program } from "../root/harness/needs.ts";
 
 const SOURCE = fileURLToPath(new URL("inject.c", import.meta.url));
+/** Where scripts/vm.mjs puts it for a guest. */
+const PREPARED = fileURLToPath(new URL("../../.cache/inject", import.meta.url));
 const FLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"];
 /** After which a command hangs, in seconds: more than a cgroup's patience, less than a lock's. */
 const PATIENCE = 10;
@@ -43,6 +46,12 @@ export interface Command {
   readonly attach?: number | undefined;
 }
 
+/** What keeps it from being used here. */
+export function injectorMissing(): Missing {
+  if (process.arch !== "x64") return "the helper knows the registers of x86-64 only";
+  return existsSync(PREPARED) ? undefined : program("cc");
+}
+
 /** How a command without a fault ended; null: by a signal, or too late. */
 export interface Ended {
   readonly code: number | null;
@@ -54,11 +63,11 @@ export class Injector {
   readonly #folder: string;
   readonly #program: string;
 
-  /** Compiles it into `folder`, which also takes its reports. */
+  /** Compiles it into `folder`, which also takes its reports; where there is no compiler (in a guest) the host has done so. */
   constructor(folder: string) {
     this.#folder = folder;
-    this.#program = `${folder}/inject`;
-    execFileSync("cc", [...FLAGS, "-o", this.#program, SOURCE], { stdio: "pipe" });
+    this.#program = existsSync(PREPARED) && program("cc") !== undefined ? PREPARED : `${folder}/inject`;
+    if (this.#program !== PREPARED) execFileSync("cc", [...FLAGS, "-o", this.#program, SOURCE], { stdio: "pipe" });
   }
 
   /** All calls that the command makes. */

@@ -5,17 +5,16 @@
 import { rmSync } from "node:fs";
 import { expect, vi } from "vitest";
 import { dockerLike, SMALL } from "../faults/configs.ts";
-import { Injector } from "../faults/inject.ts";
+import { Injector, injectorMissing } from "../faults/inject.ts";
 import { creation, deleting, executing, failedCreation, starting } from "../faults/scenarios.ts";
 import { REPORTER, Subject } from "../faults/subject.ts";
 import { type Scenario, sweep, type Tally } from "../faults/sweep.ts";
 import type { Json } from "./harness/config.ts";
 import { leftovers } from "./harness/leftovers.ts";
-import { needs, program } from "./harness/needs.ts";
+import { needs } from "./harness/needs.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
 const all = process.env.TSRUN_FAULTS === "all";
-const missing = process.arch === "x64" ? undefined : "the helper knows the registers of x86-64 only";
 
 const SLEEPER: Json = { process: { args: ["sleep", "10000"], terminal: false } };
 
@@ -79,7 +78,7 @@ const SCENARIOS: Readonly<Record<string, Make>> = {
 vi.setConfig({ testTimeout: all ? 7_200_000 : 600_000 });
 
 for (const [name, make] of Object.entries(SCENARIOS)) {
-  needs(program("cc"), missing)(`faults in ${name}`, async ({ box }) => {
+  needs(injectorMissing())(`faults in ${name}`, async ({ box }) => {
     const injector = new Injector(box.makeDirectory("inject"));
     box.defer(() => rmSync(`${box.root}/seccomp~`, { recursive: true, force: true }));
     const defects: string[] = [];

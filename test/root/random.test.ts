@@ -6,7 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, vi } from "vitest";
 import { dockerLike, SMALL } from "../faults/configs.ts";
-import { Injector } from "../faults/inject.ts";
+import { Injector, injectorMissing } from "../faults/inject.ts";
 import { Subject } from "../faults/subject.ts";
 import { crashText } from "../faults/sweep.ts";
 import { changed, edits, type Value } from "../random/configs.ts";
@@ -14,14 +14,14 @@ import { tame } from "../random/tame.ts";
 import { toText } from "../spec/fixtures.ts";
 import { config } from "./harness/config.ts";
 import { leftovers } from "./harness/leftovers.ts";
-import { needs, program } from "./harness/needs.ts";
+import { needs } from "./harness/needs.ts";
 
 const RUNS = Number(process.env.TSRUN_RANDOM ?? 300);
 const BASES = [config(), config(dockerLike(), { process: { terminal: false } }), config(SMALL)] as unknown as Value[];
 
 vi.setConfig({ testTimeout: 600_000 });
 
-needs(program("cc"))(
+needs(injectorMissing())(
   `${RUNS} random configurations are created and deleted, or refused, and nothing is left`,
   async ({ box }) => {
     const subject = new Subject(box, new Injector(box.makeDirectory("inject")), []);
