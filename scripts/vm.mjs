@@ -48,6 +48,7 @@ export function guestMissing(backend = "uml", selinux = false) {
 export function testInGuest(suite) {
   const { words, summary, project = "root", backend = "uml", cgroup = "v2", selinux = false, page, seconds } = suite;
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
+  prepareInjector();
   const policy = selinux ? compilePolicy(dirname(summary)) : undefined;
   const env = {
     TSRUN_TEST_SUMMARY: summary,
@@ -78,6 +79,12 @@ function compilePolicy(directory) {
   const source = join(repository, "test/vm/selinux.cil");
   const { status } = spawn("secilc", ["--policyvers", "33", "--output", policy, "--filecontext", contexts, source]);
   return status === 0 ? policy : undefined;
+}
+
+/** Compiles the helper of test/faults to where the guest, which has no compiler, finds it. */
+function prepareInjector() {
+  const flags = ["-std=gnu17", "-D_GNU_SOURCE", "-O2"];
+  spawn("cc", [...flags, "-o", join(repository, ".cache/inject"), join(repository, "test/faults/inject.c")]);
 }
 
 function spawn(program, args) {

@@ -100,5 +100,5 @@ export function beget(
     return { child, kernel };
   };
   const directory = joins.directory === undefined ? [] : [joins.directory];
-  return { leftOpen: [socket, ...directory], cgroupTasks: entersCgroupLater ? joins.tasks : [], meet };
+  return { leftOpen: directory, cgroupTasks: entersCgroupLater ? joins.tasks : [], meet };
 }

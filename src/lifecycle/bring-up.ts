@@ -142,8 +142,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (rdt !== undefined) joinRdt(rdt, init.pid);
   giveCgroup(cgroup, config, init.pid);
   if (config.process !== undefined) setLimits(init.pid, config.process.rlimits);
-  const pidStart = processStat(init.pid)?.start ?? 0;
-  container.note({ pid: init.pid, pidStart, cgroupsMade: true, cgroups: cgroup.record() });
+  container.note({ pid: init.pid, pidStart: startOf(init.pid), cgroupsMade: true, cgroups: cgroup.record() });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
   if (hasCreateHooks(config)) container.update({});
   if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], init.pid);
@@ -189,6 +188,13 @@ function settleIds(config: Config, namespaces: Namespaces, pid: number): void {
     checkIdMaps(pid, config.linux ?? {});
     checkIds(config, pid);
   } else if (inUserNamespace()) checkIds(config, "self");
+}
+
+/** When init started. Without it nobody could tell it from a later process. */
+function startOf(pid: number): number {
+  const stat = processStat(pid);
+  if (stat === undefined) throw new AgentEnded(pid, "is gone");
+  return stat.start;
 }
 
 /** In the words that callers of runc's look for. */

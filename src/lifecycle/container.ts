@@ -14,7 +14,7 @@
 import { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { list, makeDirectories, makeDirectory, removeTree } from "../linux/directories.ts";
 import { exists } from "../linux/file-status.ts";
-import { chmod, rename } from "../linux/files.ts";
+import { chmod, removeDirectory, rename } from "../linux/files.ts";
 import { validId } from "./container-id.ts";
 import { isLocked, Lock } from "./lock.ts";
 import { isErrno } from "./output.ts";
@@ -57,8 +57,13 @@ export class Container implements Disposable {
       if (isErrno(error, "EEXIST")) throw new UsageError(`container with given ID already exists: ${id}`);
       throw error;
     }
-    chmod(container.directory, 0o711); // whatever the umask
-    container.#lock = lockNew(container.directory, id);
+    try {
+      chmod(container.directory, 0o711); // whatever the umask
+      container.#lock = lockNew(container.directory, id);
+    } catch (error) {
+      abandon(container.directory);
+      throw error;
+    }
     return container;
   }
 
@@ -199,6 +204,15 @@ export class Container implements Disposable {
 
 function isFrozen({ cgroups }: State): boolean {
   return Cgroup.fromRecord(cgroups).frozen();
+}
+
+/** Removes a directory that was made just now and could not be locked: whoever made another there since has something in it. */
+function abandon(directory: string): void {
+  try {
+    removeDirectory(directory);
+  } catch {
+    // It is gone, or somebody's: why it could not be locked is what there is to say.
+  }
 }
 
 /** Locks a directory that was made just now. A `delete --force` may have been quicker and have taken it for a leftover. */

@@ -3,6 +3,7 @@
 // hold spaces and parentheses, so the fields are counted from the last one. (It may also be no UTF-8, which harms nothing.)
 
 import { readText } from "../linux/files.ts";
+import { isErrno } from "./output.ts";
 
 /** What /proc says of a process. */
 export interface ProcessStat {
@@ -17,13 +18,15 @@ export interface ProcessStat {
 /** It is ending, or has, by a signal. The kernel says so before it closes the process's files. */
 const PF_SIGNALED = 0x400;
 
-/** Reads /proc/<pid>/stat. Undefined when there is no such process. */
+/** Reads /proc/<pid>/stat. Undefined when there is no such process. @throws FileError where that cannot be told */
 export function processStat(pid: number | "self"): ProcessStat | undefined {
   let text: string;
   try {
     text = readText(`/proc/${pid}/stat`);
-  } catch {
-    return undefined; // ENOENT, or ESRCH when it ended between open and read
+  } catch (error) {
+    // ESRCH when it ended between open and read. Anything else must not pass for its end: it would be left to itself.
+    if (isErrno(error, "ENOENT") || isErrno(error, "ESRCH")) return undefined;
+    throw error;
   }
   const [state, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
   return state === undefined ? undefined : { state, start: Number(rest[22 - 4]), flags: Number(rest[9 - 4]) };

@@ -112,7 +112,12 @@ export const PROC_SUPER_MAGIC = 0x9fa0;
 const PROC_ROOT_INO = 1;
 
 const ENOENT = 2;
+const EACCES = 13;
 const ENOTDIR = 20;
+const ENAMETOOLONG = 36;
+const ELOOP = 40;
+/** What the kernel says of a path that leads to nothing, or to nothing that the caller may see. */
+const UNSEEN = new Set([ENOENT, EACCES, ENOTDIR, ENAMETOOLONG, ELOOP]);
 
 /** Of a path, links followed; undefined where nothing is. @throws FileError for what cannot be looked at */
 export function statusOf(path: string): FileStatus | undefined {
@@ -131,9 +136,14 @@ export function descriptorStatus(fd: number): FileStatus {
   return new FileStatus(bytes);
 }
 
-/** Whether a path leads to something that can be seen: access(2) with F_OK, links followed. */
+/**
+ * Whether a path leads to something that can be seen: access(2) with F_OK, links followed.
+ * @throws FileError where that cannot be told (ENOMEM, EIO): what is there must not pass for gone
+ */
 export function exists(path: string): boolean {
-  return syscall(syscallNumber("faccessat"), AT_FDCWD, path, 0) === 0;
+  const result = syscall(syscallNumber("faccessat"), AT_FDCWD, path, 0);
+  if (result < 0 && !UNSEEN.has(-result)) throw new FileError("faccessat", -result, path);
+  return result === 0;
 }
 
 /** The magic number of the file system at a path, <linux/magic.h>; undefined where nothing is. */

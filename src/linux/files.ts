@@ -116,9 +116,14 @@ export function writeText(path: string, text: string, mode = 0o666, flags = O_CR
 /** As writeText, of bytes. */
 export function writeFile(path: string, bytes: Uint8Array, mode = 0o666, flags = O_CREAT | O_TRUNC): void {
   using file = new OpenFile(path, O_WRONLY | flags, mode);
+  writeTo(file.fd, path, bytes);
+}
+
+/** Writes all of the bytes; `path` is what errors call the descriptor. @throws FileError */
+export function writeTo(fd: number, path: string, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) {
     const rest = bytes.subarray(done);
-    done += fileCall("write", path, file.fd, rest, rest.length);
+    done += fileCall("write", path, fd, rest, rest.length);
   }
 }
 

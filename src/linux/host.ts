@@ -7,6 +7,7 @@ import { makedev } from "./abi/stat.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
 import { exists, fileSystemType, PROC_SUPER_MAGIC, statusOf } from "./file-status.ts";
 import { linkTarget, readText } from "./files.ts";
+import { SyscallError } from "./kernel.ts";
 import { syscall } from "./libc.ts";
 import { parseMountinfo } from "./mountinfo.ts";
 import { inUserNamespace } from "./user-namespace.ts";
@@ -61,9 +62,17 @@ export const thisHost: Host = {
   },
 };
 
+const EINVAL = 22;
+
 /** Asked of the bounding set: EINVAL is the answer for what there is not, capabilities(7). Two calls, where the file of /proc takes four. */
 function lastCapability(): number {
-  const has = (number: number): boolean => syscall(syscallNumber("prctl"), PR_CAPBSET_READ, number) >= 0;
+  const has = (number: number): boolean => {
+    const result = syscall(syscallNumber("prctl"), PR_CAPBSET_READ, number);
+    // Any other refusal would pass for the end of them, and what is there behind it would be left to the container.
+    if (result < 0 && result !== -EINVAL)
+      throw new SyscallError({ name: "prctl", args: [PR_CAPBSET_READ, number] }, -result, "process.capabilities");
+    return result >= 0;
+  };
   let last = CAPABILITIES.length - 1;
   while (has(last + 1)) last++;
   while (!has(last)) last--;

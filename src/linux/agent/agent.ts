@@ -124,11 +124,13 @@ export class Agent implements Disposable {
 
   /**
    * Waits for what follows a vector that ends in execve: its frame comes back where that failed, end of file comes where
-   * it succeeded, for the socket is close-on-exec. The number of bytes, 0 for end of file.
+   * it succeeded, for the socket is close-on-exec. The number of bytes, 0 for end of file. Error where it ended before that.
    */
   receiveOrEnd(buffer: Uint8Array): number {
     const length = this.#read(buffer);
-    return isGone(length) ? 0 : checked(length, "read", this.#socket, buffer.length);
+    // ECONNRESET: it ended with the vector unread.
+    if (isGone(length)) throw this.#ended();
+    return checked(length, "read", this.#socket, buffer.length);
   }
 
   /** Waits for a message with a descriptor, which is ours then. Error where the next message has none. */

@@ -37,6 +37,7 @@ const FRAME_REGISTER: Register = "x20";
 const ARGUMENTS: readonly Register[] = ["x0", "x1", "x2", "x3", "x4", "x5"];
 const READ = 63;
 const WRITE = 64;
+const CLOSE = 57;
 const EXIT_GROUP = 94;
 
 const SOCKET = at(ARENA_REGISTER, 0);
@@ -116,6 +117,9 @@ export function arm64Program(socket: number): readonly Line[] {
     cbnz("x0", "done"),
     // Only here: the parent must go on with its own socket, and memory is copied at the clone, not shared.
     str("x0", field(FRAME.result)),
+    movz("x8", CLOSE),
+    ldr("x0", SOCKET),
+    svc(),
     str("x9", SOCKET),
     b("reply"),
 

@@ -9,18 +9,34 @@ import { syscall } from "../libc.ts";
 import { close } from "./descriptors.ts";
 
 const WNOHANG = 1;
+const ANY = -1;
+const EINTR = 4;
 const POLLIN = 1;
 /** How long a process may take from closing its socket to its end before it is taken for one that lives on. */
 const END_MS = 1000;
 
-/** Kills and reaps a child of ours; a process that is not one is left alone. 0 and less are groups of processes: kill(2). */
+/**
+ * Kills and reaps a child of ours; a process that is not one is left alone. 0 and less are groups of processes: kill(2). Other
+ * children that have ended are reaped on the way: the first process of a pid namespace ends only when all others in it have
+ * been, and one of these may be a child of ours that we were never told of, since the agent that made it was killed.
+ */
 export function killAndReap(pid: number): void {
   if (pid <= 0) return;
   if (syscall(syscallNumber("wait4"), pid, 0, WNOHANG, 0) !== 0) {
     return;
   }
   syscall(syscallNumber("kill"), pid, SIGKILL);
-  syscall(syscallNumber("wait4"), pid, 0, 0, 0);
+  for (let reaped = 0; reaped !== pid && (reaped >= 0 || reaped === -EINTR); ) {
+    reaped = syscall(syscallNumber("wait4"), ANY, 0, 0, 0);
+  }
+}
+
+/** Reaps the children that have ended. Whether there are others. */
+export function reapEnded(): boolean {
+  for (;;) {
+    const reaped = syscall(syscallNumber("wait4"), ANY, 0, WNOHANG, 0);
+    if (reaped <= 0) return reaped === 0;
+  }
 }
 
 /** How a process that closed its socket ended, as the end of a sentence. Reaps it where it is a child of ours. */

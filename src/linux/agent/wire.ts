@@ -30,7 +30,8 @@
 //
 // ADOPT(socket, pid) follows a clone: where pid (the clone's result) is 0, this is the child, which takes `socket` as its
 // own and replies at once: the rest of the vector is the parent's. Elsewhere it is a call whose result is pid. So the vector that clones
-// gets two replies, one on each socket, in either order.
+// gets two replies, one on each socket, in either order. The child closes its copy of the parent's socket first: whoever waits
+// for the parent's reply must hear of the parent's end, should it be killed.
 
 /** Bytes of a frame. */
 export const FRAME_SIZE = 64;

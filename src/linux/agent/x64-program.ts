@@ -38,6 +38,7 @@ const FRAME_REGISTER: Register = "rbx";
 const ARGUMENTS: readonly Register[] = ["rdi", "rsi", "rdx", "r10", "r8", "r9"];
 const READ = 0;
 const WRITE = 1;
+const CLOSE = 3;
 const EXIT_GROUP = 231;
 
 const SOCKET = at(ARENA_REGISTER, 0);
@@ -120,7 +121,11 @@ export function x64Program(socket: number): readonly Line[] {
     jne("done"),
     // Only here: the parent must go on with its own socket, and memory is copied at the clone, not shared.
     store(field(FRAME.result), "rsi"),
-    store(SOCKET, "rdi"),
+    mov("r12", "rdi"),
+    movImmediate("rax", CLOSE),
+    load("rdi", SOCKET),
+    syscall(),
+    store(SOCKET, "r12"),
     jmp("reply"),
 
     "stop:",

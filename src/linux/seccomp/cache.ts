@@ -13,11 +13,12 @@
 // A cache that cannot be read or written is no error.
 
 import type { Seccomp } from "../../spec/config.gen.ts";
-import { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY } from "../abi/fcntl.ts";
+import { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "../abi/fcntl.ts";
 import { concatBytes, sameBytes } from "../bytes.ts";
 import { list, makeDirectories } from "../directories.ts";
 import { descriptorStatus, type FileStatus, statusOf } from "../file-status.ts";
-import { OpenFile, read, rename, unlink, writeFile } from "../files.ts";
+import { OpenFile, read, unlink } from "../files.ts";
+import { putFile } from "../whole-file.ts";
 import { type CompiledSeccomp, compileSeccomp, seccompFlags } from "./compile.ts";
 
 /** To be raised when the same profile is to give another filter. */
@@ -111,7 +112,7 @@ function filterOf(content: Uint8Array, key: Uint8Array): Uint8Array | undefined 
   return isWhole && sameBytes(key, content.subarray(HEADER + 2 * length)) ? program : undefined;
 }
 
-/** By a rename, so that nobody reads half a filter. @throws FileError */
+/** Whole or not at all, so that nobody reads half a filter. @throws FileError */
 function writeFilter(directory: string, name: string, key: Uint8Array, filter: Uint8Array): void {
   makeDirectories(directory, 0o700);
   using opened = new OpenFile(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -120,7 +121,5 @@ function writeFilter(directory: string, name: string, key: Uint8Array, filter: U
   const inside = `/proc/self/fd/${opened.fd}`;
   if (list(inside).length >= MOST_FILES) for (const each of list(inside)) unlink(`${inside}/${each.name}`);
   const header = new Uint8Array(Uint32Array.of(key.length, filter.length).buffer);
-  const temporary = `${inside}/${name}.${process.pid}`;
-  writeFile(temporary, concatBytes([header, filter, filter, key]), 0o600, O_CREAT | O_EXCL);
-  rename(temporary, `${inside}/${name}`);
+  putFile(`${inside}/${name}`, concatBytes([header, filter, filter, key]), 0o600);
 }

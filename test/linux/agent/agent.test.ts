@@ -181,6 +181,14 @@ describe("The end of an agent", () => {
     expect(() => agent.receive(buffer)).toThrow(`process ${agent.pid}) closed its socket`);
   });
 
+  it("is not told for an execve where it came before the vector was read", () => {
+    using agent = Agent.spawn();
+    process.kill(agent.pid, "SIGSTOP");
+    agent.send(message(arch, [{ call: "getpid" }]));
+    process.kill(agent.pid, "SIGKILL");
+    expect(() => agent.receiveOrEnd(buffer)).toThrow(/was killed by SIGKILL/);
+  });
+
   it("is explained: which signal, or which status", () => {
     using agent = Agent.spawn();
     agent.send(message(arch, [{ call: "getpid" }, { call: "kill", args: [{ at: frameAddress(0) }, 11] }]));

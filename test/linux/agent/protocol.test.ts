@@ -146,6 +146,10 @@ function speaks(arch: Architecture): void {
     expect(first.results.slice(3, 5)).toEqual([0, 0]);
     const ids = exchange(adopted, arch, [{ call: "getpid" }, { call: "getppid" }]);
     expect(ids.results).toEqual([child, agent.pid]);
+    // Or nobody would hear of the agent's end for as long as the child lives.
+    const F_GETFD = 1;
+    const probe = exchange(adopted, arch, [{ call: "fcntl", args: [AGENT_SOCKET, F_GETFD], tolerated: EBADF }]);
+    expect(probe.results).toEqual([-EBADF]);
   });
 
   it("reads data larger than a message in pieces", () => {
