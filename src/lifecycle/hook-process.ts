@@ -21,15 +21,14 @@ import {
   type Become,
   become,
   type CgroupEntry,
-  lastFilter,
   launch,
   type Program,
   planJoinUser,
-  planLastButOne,
   runNow,
 } from "../linux/programs.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { planChroot } from "../linux/rootfs.ts";
+import { lastFilter, planLastButOne } from "../linux/seccomp/load.ts";
 import type { Hook } from "../spec/config.gen.ts";
 import type { Born } from "./beget.ts";
 import { isOrdinaryUser } from "./users.ts";
@@ -166,7 +165,7 @@ function asUser(
   planChroot(plan, root);
   const { program } = become(plan, { ...as, process, procfs, terminal: undefined, nullStdio: [] });
   planFate(plan);
-  planLastButOne(plan, { ...as, process });
+  planLastButOne(plan, process, as.seccomp);
   program(kernel.run(plan));
 }
 

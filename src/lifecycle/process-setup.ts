@@ -6,7 +6,8 @@ import { planHandingOver } from "../linux/handing-over.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { planHome } from "../linux/passwd.ts";
 import type { Answers, Plan } from "../linux/plan.ts";
-import { become, lastFilter, type Program, planLastButOne, type SeccompFilter } from "../linux/programs.ts";
+import { become, type Program } from "../linux/programs.ts";
+import { lastFilter, planLastButOne, type SeccompFilter } from "../linux/seccomp/load.ts";
 import type { Terminal } from "../linux/terminal.ts";
 import type { Linux, Process } from "../spec/config.gen.ts";
 import type { Born } from "./beget.ts";
@@ -48,7 +49,7 @@ export function planProcess(plan: Plan, request: ProcessRequest): (answers: Answ
     });
   }
   const became = become(plan, request);
-  planLastButOne(plan, request);
+  planLastButOne(plan, process, seccomp);
   return (answers, kernel) => ({
     path: became.program(answers),
     args: process.args,

@@ -11,7 +11,7 @@
 
 import type { Process } from "../spec/config.gen.ts";
 import { CLOSE_RANGE_CLOEXEC } from "./abi/fcntl.ts";
-import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, SECCOMP_SET_MODE_FILTER } from "./abi/prctl.ts";
+import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS } from "./abi/prctl.ts";
 import {
   CLONE_INTO_CGROUP,
   CLONE_NEWCGROUP,
@@ -44,7 +44,7 @@ import {
   planOwnTimeNamespace,
   planTimeNamespace,
 } from "./namespaces.ts";
-import { AgentSocket, type Answers, Out, Plan, type Result, Strings, Struct } from "./plan.ts";
+import { AgentSocket, type Answers, Out, Plan, type Result, Strings } from "./plan.ts";
 import { planDescriptorLimit } from "./rlimits.ts";
 import {
   planClose,
@@ -57,6 +57,7 @@ import {
   type RootIngredients,
 } from "./rootfs.ts";
 import { planAffinity, planAffinityReset, planFinalAffinity, planPersonality, planScheduling } from "./scheduling.ts";
+import { planSeccomp, type SeccompFilter } from "./seccomp/load.ts";
 import { planSources } from "./sources.ts";
 import { planNullStdio } from "./stdio.ts";
 import { planSysctl } from "./sysctl.ts";
@@ -245,14 +246,6 @@ export interface Become {
   readonly openToOwner?: boolean;
 }
 
-/** A compiled filter: an array of struct sock_filter, and the flags of seccomp(2). */
-export interface SeccompFilter {
-  readonly filter: Uint8Array;
-  readonly flags: number;
-  /** Of a filter that asks a listener: takes its descriptor, which is the process's. */
-  readonly onListener?: (fd: number) => void;
-}
-
 /** What the answers to become say. */
 export interface Became {
   /** The program's path. Throws a SafetyViolation for what must not be, an ExecutableError where there is no program. */
@@ -293,35 +286,6 @@ export function become(plan: Plan, as: Become): Became {
       return program(answers);
     },
   };
-}
-
-/**
- * A filter that no_new_privs lets be loaded at any time, and that asks a listener: in the last plan but one, since tsrun must be
- * there to hand the listener on. Behind everything else that the process is made to do.
- */
-export function planLastButOne(plan: Plan, { process, seccomp }: Pick<Become, "process" | "seccomp">): void {
-  if (process.noNewPrivileges === true && seccomp?.onListener !== undefined) planSeccomp(plan, seccomp);
-}
-
-/** What is left of a filter for the last plan. */
-export function lastFilter(process: Process, seccomp: SeccompFilter | undefined): SeccompFilter | undefined {
-  return process.noNewPrivileges === true && seccomp?.onListener === undefined ? seccomp : undefined;
-}
-
-/**
- * Between seccomp(2) and the pause only `write` is called, by which the answer comes: the one call that no rule may ask the
- * listener about. From the pause on somebody is there to answer.
- */
-function planSeccomp(plan: Plan, { filter, flags, onListener }: SeccompFilter): void {
-  const SOCK_FILTER = 8;
-  const fprog = new Uint8Array(16); // struct sock_fprog: u16 len, pointer
-  new DataView(fprog.buffer).setUint16(0, filter.length / SOCK_FILTER, true);
-  plan.at("linux.seccomp");
-  const listener = plan.add(syscall("seccomp", SECCOMP_SET_MODE_FILTER, flags, new Struct(fprog, [[8, filter]])));
-  if (onListener === undefined) return;
-  plan.pause("hand the seccomp listener on", (answers) => onListener(answers.value(listener)));
-  // The container must not hold it: it could answer itself, and would wait for ever once all others are gone.
-  plan.add(close(listener));
 }
 
 /** The program, found, with what execve(2) takes. */

@@ -11,14 +11,13 @@ import {
   type Become,
   become,
   type Launch,
-  lastFilter,
   launch,
   type Program,
-  planLastButOne,
   runNow,
   setUp,
   waitForStart,
 } from "../../src/linux/programs.ts";
+import { lastFilter, planLastButOne } from "../../src/linux/seccomp/load.ts";
 import type { Config, Process } from "../../src/spec/config.gen.ts";
 import { exampleConfig } from "../../src/spec/example.ts";
 import { AgentModel } from "./agent-model.ts";
@@ -302,7 +301,7 @@ describe("become", () => {
       const asking = { ...seccomp, onListener: (fd: number) => told.push(fd) };
       const own = process({ capabilities: {}, noNewPrivileges: late });
       const plan = as(own, { seccomp: asking });
-      planLastButOne(plan, { process: own, seccomp: asking });
+      planLastButOne(plan, own, asking);
       expect(lastFilter(own, asking)).toBeUndefined();
       const at = names(plan).indexOf("seccomp");
       expect(names(plan).slice(at, at + 2)).toEqual(["seccomp", "close"]);
