@@ -1,5 +1,6 @@
 // The commands that faults are tried in, and what must be so after each.
 
+import { readFileSync } from "node:fs";
 import type { Outcome } from "./inject.ts";
 import { type Subject, waitFor } from "./subject.ts";
 import type { Scenario } from "./sweep.ts";
@@ -15,10 +16,10 @@ function gone(subject: Subject, left: readonly number[]): string[] {
   return [...living, ...subject.traces()].map((trace) => `leaves ${trace}`);
 }
 
+/** Whether it has not ended; whose child it was may not have looked yet. */
 function isThere(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
+    return !/^State:\t[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;
   }
@@ -168,17 +169,21 @@ export function executing(name: string, sample: number, subject: Subject, proces
 /** delete: when it says so all is gone, and otherwise the next one does it. */
 export function deleting(name: string, sample: number, subject: Subject): Scenario {
   const { id } = subject.container;
+  let init = 0;
   return {
     ...{ name, sample, code: 0 },
     recover: () => cleared(subject, []),
     prepare() {
       subject.mustCreate();
+      init = subject.status()?.pid ?? 0;
       return subject.command("delete", "--force", id);
     },
     check(outcome) {
       subject.forgetPidFile();
-      const problems = outcome.code === 0 ? gone(subject, outcome.left) : [];
-      return [...problems, ...cleared(subject, outcome.left)];
+      const problems = outcome.code === 0 ? gone(subject, [init, ...outcome.left]) : [];
+      problems.push(...cleared(subject, [init, ...outcome.left]));
+      if (isThere(init)) process.kill(init, "SIGKILL"); // nothing else leads to it any more
+      return problems;
     },
   };
 }

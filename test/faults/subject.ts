@@ -35,17 +35,25 @@ mv /out/new /out/report
 /** What a container's program is, to report. */
 export const REPORTER: Json = { args: ["sh", "-c", REPORT] };
 
+/** What else is special about it. */
+export interface SubjectOptions {
+  /** It has a terminal, which is sent to a console socket. */
+  readonly terminal?: boolean;
+  readonly withoutCgroups?: boolean;
+}
+
 export class Subject {
   readonly container: Container;
   readonly #box: Sandbox;
   readonly #injector: Injector;
   readonly #listener: number | undefined;
   readonly #createFlags: readonly string[];
+  readonly #globals: readonly string[];
   readonly #terminals: number[] = [];
   readonly #out: string;
   #bundleFiles: readonly string[] = [];
 
-  constructor(box: Sandbox, injector: Injector, overrides: readonly Json[], options: { terminal?: boolean } = {}) {
+  constructor(box: Sandbox, injector: Injector, overrides: readonly Json[], options: SubjectOptions = {}) {
     this.#box = box;
     this.#injector = injector;
     this.container = box.container(...overrides);
@@ -53,6 +61,7 @@ export class Subject {
     mkdirSync(this.#out);
     chmodSync(this.#out, 0o777);
     chmodSync(box.directory, 0o711); // the root of a user namespace has to get to its bundle
+    this.#globals = options.withoutCgroups ? ["--cgroup-manager", "disabled"] : [];
     const socket = box.path(`console-${this.container.id}`);
     this.#listener = options.terminal ? listenUnix(socket) : undefined;
     this.#createFlags = ["--pid-file", this.pidFile, ...(options.terminal ? ["--console-socket", socket] : [])];
@@ -65,7 +74,7 @@ export class Subject {
 
   /** A call of tsrun's. */
   command(...args: readonly string[]): Command {
-    const words = [...commandWords(), "--root", this.#box.root, ...args];
+    const words = [...commandWords(), "--root", this.#box.root, ...this.#globals, ...args];
     return { words, env: { PATH: process.env.PATH, TSRUN_TEST: this.#box.word } };
   }
 

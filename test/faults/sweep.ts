@@ -48,7 +48,7 @@ export async function sweep(injector: Injector, scenario: Scenario, all: boolean
     ...{ tried: 0, missed: 0, refused: 0, succeeded: 0, killed: 0, defects: [] },
   };
   const sampled = new Set(all ? points : every(points, points.length / scenario.sample));
-  for (const point of points) if (afterClone(point.call, calls)) sampled.add(point);
+  for (const point of points) if (afterClone(point.call, calls) || isSharp(point.call, calls)) sampled.add(point);
   for (const { call, fault } of sampled) {
     tally.tried += 1;
     attempt(injector, scenario, tally, call, fault);
@@ -73,6 +73,13 @@ function listed(injector: Injector, scenario: Scenario): Call[] {
   const main = outcome.calls.findIndex(({ process, text }) => process === 0 && /^fcntl\(0, 1,/.test(text));
   if (main < 0) throw new Error(`${scenario.name}: where does main begin?`);
   return outcome.calls.slice(main);
+}
+
+/** What once passed for an answer where it was a failure: a capability asked for, and what /proc says of a process. Always tried. */
+function isSharp({ process, index, text }: Call, calls: readonly Call[]): boolean {
+  const stat = /"\/proc\/\d+\/stat"/;
+  const before = calls.find((call) => call.process === process && call.index === index - 1);
+  return process === 0 && (/^prctl\(17,/.test(text) || stat.test(text) || stat.test(before?.text ?? ""));
 }
 
 /** Where a process is there that nobody has been told of: always tried. */

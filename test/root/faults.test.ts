@@ -18,6 +18,9 @@ const all = process.env.TSRUN_FAULTS === "all";
 
 const SLEEPER: Json = { process: { args: ["sleep", "10000"], terminal: false } };
 
+/** Nothing but its pid tells what is the container's. */
+const NO_CGROUPS: Json = { ...SMALL, linux: { ...(SMALL.linux as Json), cgroupsPath: undefined } };
+
 /** Of the whole set-up, and then no program. */
 const FAILING: Json = { process: { args: ["/no/such/program"] } };
 
@@ -71,6 +74,7 @@ const SCENARIOS: Readonly<Record<string, Make>> = {
   ],
   delete: (box, injector) => [
     deleting("delete, small", 100, new Subject(box, injector, [SMALL])),
+    deleting("delete, no cgroups", 100, new Subject(box, injector, [NO_CGROUPS], { withoutCgroups: true })),
     deleting("delete, Docker", 200, new Subject(box, injector, [dockerLike()], { terminal: true })),
   ],
 };

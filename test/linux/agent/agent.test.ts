@@ -181,9 +181,11 @@ describe("The end of an agent", () => {
     expect(() => agent.receive(buffer)).toThrow(`process ${agent.pid}) closed its socket`);
   });
 
-  it("is not told for an execve where it came before the vector was read", () => {
+  it("is not told for an execve where it came before the vector was read", async () => {
     using agent = Agent.spawn();
     process.kill(agent.pid, "SIGSTOP");
+    // Not at once: it would answer until then.
+    await expect.poll(() => readFileSync(`/proc/${agent.pid}/stat`, "utf8")).toMatch(/\) T /);
     agent.send(message(arch, [{ call: "getpid" }]));
     process.kill(agent.pid, "SIGKILL");
     expect(() => agent.receiveOrEnd(buffer)).toThrow(/was killed by SIGKILL/);
