@@ -14,6 +14,7 @@ import { thisHost } from "../linux/host.ts";
 import type { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
 import { checkModules, procfsFor } from "../linux/lsm.ts";
+import { mountOptionNames } from "../linux/mount-options.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
 import type { Answers, Plan } from "../linux/plan.ts";
@@ -211,7 +212,10 @@ function runLimited(kernel: AgentKernel, plan: Plan, cgroup: Cgroup, memory: num
 
 /** config.md: a capability that the kernel does not know MUST be warned of. Not by default: log.ts says against whom. */
 function warnOf(config: Config, log: Log): void {
-  const known = new Set<string>(CAPABILITIES.slice(0, thisHost.lastCapability() + 1));
+  const known = {
+    capabilities: new Set<string>(CAPABILITIES.slice(0, thisHost.lastCapability() + 1)),
+    mountOptions: new Set(mountOptionNames()),
+  };
   for (const { pointer, message } of configWarnings(config, known)) log.warn(`${pointer}: ${message}`);
 }
 

@@ -33,10 +33,10 @@ export function createHooks(
   };
   const inRuntime = (): void => {
     const { state } = container;
-    const creating = hookState(state, "creating", state.pid);
     inBundle(state, () => {
-      runHooks("prestart", prestart, creating);
-      runHooks("createRuntime", createRuntime, creating);
+      // The deprecated kind is told what it was in the days when `start` ran it: that the container is created.
+      runHooks("prestart", prestart, hookState(state, "created", state.pid));
+      runHooks("createRuntime", createRuntime, hookState(state, "creating", state.pid));
     });
   };
   const inContainer = (): void => {

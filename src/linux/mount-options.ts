@@ -100,7 +100,7 @@ const SUPERBLOCK: Readonly<Record<string, string | undefined>> = {
   defaults: undefined,
 };
 
-/** The options that tsrun gives a meaning of its own to, for `features`. */
+/** The options that tsrun gives a meaning of its own to, for `features` and warnings. */
 export function mountOptionNames(): string[] {
   return [
     ...["bind", "rbind", "remount", "tmpcopyup", "idmap", "ridmap"],

@@ -97,8 +97,6 @@ function planBind(
   options: MountOptions,
 ): void {
   if (mount.source === undefined) throw new ConfigError(field, "a bind mount needs a source");
-  if (options.data.length > 0)
-    throw new ConfigError(field, `a bind mount takes no options for the file system: ${options.data.join(",")}`);
   const source = resolveFrom(to.bundle, mount.source);
   // What is written below /proc, and what is read there, is trusted to be the kernel's (CVE-2019-16884).
   if (destination === "/proc" && !to.host.isProcfs(source))

@@ -156,6 +156,11 @@ export class Plan {
     return this.#push(call, { errno: "any", skip: 0, skipOnSuccess: false });
   }
 
+  /** Appends a call that only asks, and what to ask instead where it is refused, whatever the errno. */
+  probeElse(call: Call, instead: () => void): Result {
+    return this.#orElse("any", call, instead);
+  }
+
   /** Appends a call and what follows from its success; with `errno` the rest is skipped. */
   unless(errno: ErrnoName, call: Call, rest: (result: Result) => void): void {
     const tolerance = { errno, skip: 0, skipOnSuccess: false };
@@ -166,6 +171,10 @@ export class Plan {
 
   /** Appends a call and what to do instead where it fails with `errno`. */
   orElse(errno: ErrnoName, call: Call, instead: () => void): Result {
+    return this.#orElse(errno, call, instead);
+  }
+
+  #orElse(errno: ErrnoName | "any", call: Call, instead: () => void): Result {
     const tolerance = { errno, skip: 0, skipOnSuccess: true };
     const result = this.#push(call, tolerance);
     this.#inside(instead);

@@ -267,18 +267,20 @@ export function become(plan: Plan, as: Become): Became {
   planScheduling(plan, process);
   planPersonality(plan, as.personality);
   planMemoryPolicy(plan, as.memoryPolicy);
+  // First as root, which may enter what the user may not; the user tries again where root was refused (NFS). Before a filter,
+  // which may refuse getcwd(2) to the program.
+  const cwd = planCwdAsRoot(plan, process);
   // Without no_new_privs a filter may be set by CAP_SYS_ADMIN only, which is about to go.
   if (seccomp !== undefined && process.noNewPrivileges !== true) planSeccomp(plan, seccomp);
   planBoundingSet(plan, process, as.lastCapability);
-  // First as root, which may enter what the user may not; the user tries again where root was refused (NFS).
-  const cwd = planCwdAsRoot(plan, process);
   planUser(plan, user, as.inUserNamespace);
   planCwdAsUser(plan, process, cwd);
   planCapabilities(plan, process, as.lastCapability);
   if (as.openToOwner) planOpenToOwner(plan);
   const umask = user.umask ?? as.defaultUmask;
   if (umask !== undefined) plan.at("process.user.umask").add(syscall("umask", umask));
-  const program = planLookup(plan, process, process.env ?? []);
+  const isFiltered = seccomp !== undefined && process.noNewPrivileges !== true;
+  const program = planLookup(plan, process, process.env ?? [], isFiltered);
   return {
     program: (answers) => {
       checkStdio(answers);

@@ -7,9 +7,21 @@ import { pointerTo } from "./pointer.ts";
 
 const CAPABILITY_SETS = ["bounding", "effective", "inheritable", "permitted", "ambient"] as const;
 
-/** All warnings about a config; `capabilities` are the names that the kernel knows. */
-export function configWarnings(config: Config, capabilities: ReadonlySet<string>): Issue[] {
-  return [...capabilityWarnings(config, capabilities), ...deprecationWarnings(config)];
+/** What is known by name. */
+export interface Known {
+  /** To the kernel. */
+  readonly capabilities: ReadonlySet<string>;
+  /** Options of mounts that are not for a file system; `idmap=` and `ridmap=` are none of them. */
+  readonly mountOptions: ReadonlySet<string>;
+}
+
+/** All warnings about a config. */
+export function configWarnings(config: Config, { capabilities, mountOptions }: Known): Issue[] {
+  return [
+    ...capabilityWarnings(config, capabilities),
+    ...bindWarnings(config, mountOptions),
+    ...deprecationWarnings(config),
+  ];
 }
 
 /** config.md, Linux Process: a capability that cannot be mapped to the kernel's MUST be logged as a warning. */
@@ -21,6 +33,18 @@ function capabilityWarnings({ process }: Config, known: ReadonlySet<string>): Is
       return [{ pointer: pointerTo("process", "capabilities", set, index), message }];
     }),
   );
+}
+
+/** A bind mount shows a file system that is mounted already, whose options are what they are. */
+function bindWarnings({ mounts = [] }: Config, known: ReadonlySet<string>): Issue[] {
+  return mounts.flatMap(({ type, options = [] }, mount) => {
+    if (type !== "bind" && !options.includes("bind") && !options.includes("rbind")) return [];
+    return options.flatMap((option, index) => {
+      if (option === "" || known.has(option) || /^r?idmap=/.test(option)) return [];
+      const message = `${JSON.stringify(option)} is ignored: a bind mount takes no options for the file system`;
+      return [{ pointer: pointerTo("mounts", mount, "options", index), message }];
+    });
+  });
 }
 
 function deprecationWarnings(config: Config): Issue[] {

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { STAT_MODE, STATX_MODE } from "../../src/linux/abi/stat.ts";
+import { AgentKernel } from "../../src/linux/kernel.ts";
 import { ExecutableError, planLookup } from "../../src/linux/lookup.ts";
 import { type Answers, Out, Plan, type Result } from "../../src/linux/plan.ts";
+import { AgentModel, type Script } from "./agent-model.ts";
 import { process } from "./sample.ts";
 
 const FILE = 0o100755;
@@ -14,7 +17,7 @@ type There = Readonly<Record<string, readonly [mode: number, access: number]>>;
 /** The path that is found, or the error, with the paths that were looked at. */
 function look(program: string, env: readonly string[], there: There): { found: () => string; asked: string[] } {
   const plan = new Plan();
-  const answer = planLookup(plan, process({ args: [program] }), env);
+  const answer = planLookup(plan, process({ args: [program] }), env, false);
   const values = new Map<number, number>();
   const modes = new Map<Out, number>();
   const asked: string[] = [];
@@ -36,6 +39,42 @@ function look(program: string, env: readonly string[], there: There): { found: (
   };
   return { found: () => answer(answers), asked };
 }
+
+/** The path found behind a filter that refuses statx(2), faccessat2(2) or both with an errno; all that is there is in `there`. */
+function lookFiltered(program: string, refused: readonly string[], errno: number, there: There): string {
+  const plan = new Plan();
+  const found = planLookup(plan, process({ args: [program] }), ["PATH=/a:/b"], true);
+  const script: Script = ({ name, args, memory }) => {
+    if (refused.includes(name)) return -errno;
+    const [mode, access] = there[memory.string(args[1] ?? 0n)] ?? [0, ENOENT];
+    if (name === "faccessat2" || mode === 0) return access;
+    const [out = 0n, offset] = name === "statx" ? [args[4], STATX_MODE] : [args[2], STAT_MODE];
+    memory.bytes(out + BigInt(offset), 2).set([mode & 0xff, mode >> 8]);
+    return 0;
+  };
+  return found(new AgentKernel(new AgentModel(script)).run(plan));
+}
+
+describe.each([[[]], [["statx"]], [["faccessat2"]], [["statx", "faccessat2"]]])(
+  "Behind a filter that refuses %j",
+  (refused) => {
+    it.each([1, 38])("with errno %i, what is there is found all the same", (errno) => {
+      const there: There = { "/a/x": [DIRECTORY, 0], "/a/y": [0o100644, EACCES], "/b/x": [FILE, 0], "/b/y": [FILE, 0] };
+      const look = (program: string) => () => lookFiltered(program, refused, errno, there);
+      expect(look("x")()).toBe("/b/x");
+      expect(look("y")()).toBe("/b/y");
+      expect(look("/b/x")()).toBe("/b/x");
+      expect(look("/a/x")).toThrow("is a directory");
+      expect(look("/a/y")).toThrow("permission denied");
+      expect(look("/a/z")).toThrow("no such file or directory");
+      expect(look("z")).toThrow("executable file not found in $PATH");
+    });
+  },
+);
+
+it("A program that a filter lets be asked about may be denied, whatever its mode", () => {
+  expect(() => lookFiltered("/a/x", ["statx"], 1, { "/a/x": [FILE, EACCES] })).toThrow("permission denied");
+});
 
 describe("A name", () => {
   it("is looked for along PATH, the first place that has a program wins", () => {

@@ -8,20 +8,26 @@ import { process } from "./sample.ts";
 const EACCES = 13;
 const ESRCH = 3;
 
-/** Who may enter the directory, and where getcwd(2) then says the process is. */
-function enter(root: boolean, user: boolean, where = "/work"): { tries: string[]; check: () => void } {
+/** Who may enter the directory, and where getcwd(2) then says the process is: below the root as long as nobody has. */
+function enter(root: boolean, user: boolean, where = "/work", paused = false): { tries: string[]; check: () => void } {
   let changed = false;
+  let entered = false;
   const tries: string[] = [];
   const script: Script = ({ name, args, memory }) => {
     if (name === "getpgid") return args[0] === 0n ? 1 : -ESRCH;
     if (name === "setresuid") changed = true;
-    if (name === "getcwd") memory.bytes(args[0] ?? 0n, where.length).set(new TextEncoder().encode(where));
+    if (name === "getcwd") {
+      const text = entered ? where : "/";
+      memory.bytes(args[0] ?? 0n, text.length).set(new TextEncoder().encode(text));
+    }
     if (name !== "chdir") return 0;
     tries.push(changed ? "user" : "root");
+    entered ||= changed ? user : root;
     return (changed ? user : root) ? 0 : -EACCES;
   };
   const plan = new Plan();
   const cwd = planCwdAsRoot(plan, process({ cwd: "/work" }));
+  if (paused) plan.pause("hand a seccomp listener on", () => {});
   plan.add({ name: "setresuid", args: [1, 1, 1] });
   planCwdAsUser(plan, process({ cwd: "/work" }), cwd);
   const answers = new AgentKernel(new AgentModel(script)).run(plan);
@@ -41,9 +47,14 @@ describe("The working directory", () => {
     expect(() => enter(false, false)).toThrow("process.cwd: chdir(/work): EACCES");
   });
 
-  it("must be inside the root", () => {
-    expect(enter(true, true).check).not.toThrow();
-    expect(enter(true, true, "(unreachable)/etc").check).toThrow(
+  it.each([
+    [true, false],
+    [true, true],
+    [false, false],
+    [false, true],
+  ])("must be inside the root, where root may enter: %s, and a pause lies between: %s", (root, paused) => {
+    expect(enter(root, true, "/work", paused).check).not.toThrow();
+    expect(enter(root, true, "(unreachable)/etc", paused).check).toThrow(
       "process.cwd: the directory is outside the container's root file system",
     );
   });

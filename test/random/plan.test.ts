@@ -76,7 +76,7 @@ test(`${RUNS} random configurations are planned or refused`, { timeout: 300_000 
 
 /** All that create makes of a configuration before it does anything. */
 function plan(config: Config): void {
-  configWarnings(config, new Set());
+  configWarnings(config, { capabilities: new Set(), mountOptions: new Set() });
   checkConsole(config.process?.terminal === true, true, config.process?.terminal === true ? "/socket" : undefined);
   const namespaces = namespacesOf(config);
   checkMountNamespace(config, namespaces);

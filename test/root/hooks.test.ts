@@ -111,7 +111,7 @@ describe("when hooks run", () => {
   });
 
   const stages: [kind: Kind, status: string[]][] = [
-    ["prestart", ["creating", "created"]],
+    ["prestart", ["created", "creating"]],
     ["createRuntime", ["creating", "created"]],
     ["createContainer", ["creating", "created"]],
     ["startContainer", ["created"]],
@@ -134,7 +134,8 @@ describe("when hooks run", () => {
       expect(text).not.toContain("\\/");
       const state = JSON.parse(text) as Json;
       expect(state).toMatchObject({ id: container.id, bundle: container.bundle, annotations: { "a/b": "c/d" } });
-      expect(statuses).toContain(state.status);
+      const { runtimeKind } = await import("./harness/runtime.ts");
+      expect(runtimeKind === "tsrun" ? statuses.slice(0, 1) : statuses).toContain(state.status);
     });
   }
 });

@@ -52,6 +52,38 @@ describe.each<[string, Json]>([
     expect((await container.exec(["mkdir", "/a"])).stderr).toContain("No space left on device");
   });
 
+  describe.each([1, 38])("that is older than statx and faccessat2, and answers them with errno %i,", (errnoRet) => {
+    const syscalls = [{ names: ["statx", "faccessat2"], action: "SCMP_ACT_ERRNO", errnoRet }];
+    const old = { linux: { seccomp: { defaultAction: "SCMP_ACT_ALLOW", syscalls } } };
+
+    test.for([
+      ["echo", "here"],
+      ["/bin/echo", "here"],
+    ])("lets %j be found", async (args, { box }) => {
+      const ran = await box.container(old, { process: { args } }, privileges).run();
+      expect(ran).toMatchObject({ code: 0, stdout: "here\n", stderr: "" });
+    });
+
+    test.for([
+      ["nothing", "executable file not found in $PATH"],
+      ["/bin/nothing", "no such file or directory"],
+      ["/bin", "is a directory"],
+      ["/etc/passwd", "permission denied"],
+    ])("and %s be no program", async ([arg, words], { box }) => {
+      const ran = await box.container(old, { process: { args: [arg] } }, privileges).create();
+      expect(ran.code).toBe(1);
+      expect(ran.stderr).toContain(words);
+    });
+  });
+
+  test("may refuse getcwd, by which the runtime sees that process.cwd is inside", async ({ box }) => {
+    const syscalls = [{ names: ["getcwd"], action: "SCMP_ACT_ERRNO" }];
+    const seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls };
+    expect(await box.container({ linux: { seccomp } }, sh("echo here"), privileges).run()).toMatchObject({
+      ...{ code: 0, stdout: "here\n" },
+    });
+  });
+
   test("may refuse what only the runtime would like to call", async ({ box }) => {
     const syscalls = [{ names: ["madvise"], action: "SCMP_ACT_ERRNO" }];
     const container = box.container(

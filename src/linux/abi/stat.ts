@@ -1,4 +1,4 @@
-// <linux/stat.h>, <linux/kdev_t.h>: file types, device numbers, statx(2).
+// <linux/stat.h>, <asm/stat.h>, <linux/kdev_t.h>: file types, device numbers, statx(2), newfstatat(2).
 
 export const S_IFMT = 0o170000;
 export const S_IFIFO = 0o010000;
@@ -26,6 +26,10 @@ export const STATX_MNT_ID_OF_FILE = 144;
 /** Offsets of u32 stx_rdev_major and stx_rdev_minor. */
 export const STATX_RDEV_MAJOR = 128;
 export const STATX_RDEV_MINOR = 132;
+
+/** struct stat, and the offset of u32 st_mode. */
+export const STAT_SIZE = process.arch === "arm64" ? 128 : 144;
+export const STAT_MODE = process.arch === "arm64" ? 16 : 24;
 
 /** Device number as mknod(2) takes it (the kernel's new_encode_dev). */
 export function makedev(major: number, minor: number): number {

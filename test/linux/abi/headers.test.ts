@@ -46,6 +46,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
     headers: ["sys/stat.h"],
     called: (name) =>
       ({
+        STAT_SIZE: "sizeof(struct stat)",
+        STAT_MODE: "offsetof(struct stat, st_mode)",
         STATX_SIZE: "sizeof(struct statx)",
         STATX_MODE: "offsetof(struct statx, stx_mode)",
         STATX_INO: "offsetof(struct statx, stx_ino)",

@@ -129,13 +129,7 @@ export const GUARDS: readonly Guard[] = [
     tried: "cwd is a directory of the host's, reached through a process of the host's pid namespace",
     guard: "checkCwd: getcwd(2) says that it is inside",
     test: [`${A}/descriptors.test.ts`, "is refused to run and to exec: /proc/PID/root of"],
-    edits: [
-      edit(
-        "src/linux/working-directory.ts",
-        'if (answers.bytes(path)[0] !== "/".charCodeAt(0))',
-        "if (answers === undefined)",
-      ),
-    ],
+    edits: [edit("src/linux/working-directory.ts", 'if (path[0] !== "/".charCodeAt(0))', "if (answers === undefined)")],
   },
   {
     id: "CVE-2024-21626 (the descriptor)",
