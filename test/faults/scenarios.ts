@@ -83,10 +83,16 @@ export function creation(
         const problems = gone(subject, outcome.left);
         return problems.length > 0 ? [...problems, ...subject.deleteByForce()] : [];
       }
+      if (endedBehindCreate(subject, outcome)) return cleared(subject, outcome.left);
       subject.must("start", subject.container.id);
       return [...reports.problems(subject), ...cleared(subject, [])];
     },
   };
+}
+
+/** init's last vector is not answered: what befalls init from there on may come when create has ended, and is told by `state`. */
+function endedBehindCreate(subject: Subject, { calls: [hit] }: Outcome): boolean {
+  return hit !== undefined && hit.process > 0 && subject.status()?.status === "stopped";
 }
 
 /** A tsrun that is killed takes along what is not whole yet. */

@@ -121,7 +121,7 @@ describe("the pid file", () => {
       const created = await container.create(["--pid-file", file]);
       expect(created.code).toBe(1);
       expect(created.stderr).toMatch(
-        /tsrun create failed: --pid-file: ENOENT: no such file or directory, openat '.*\/none\/\.pid'/,
+        /tsrun create failed: --pid-file: ENOENT: no such file or directory, openat '.*\/none'/,
       );
       await expect(container.state()).rejects.toThrow("does not exist");
       const other = await running(box);
