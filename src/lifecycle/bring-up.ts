@@ -224,7 +224,8 @@ function managed(): boolean {
   return (process.env.NOTIFY_SOCKET ?? "") !== "";
 }
 
-function checkRequest(request: Request, config: Config, rootfs: string): void {
+/** Refuses what cannot be, before anything is made. */
+export function checkRequest(request: Request, config: Config, rootfs: string): void {
   checkModules(config.process ?? {}, config.linux?.mountLabel, thisHost);
   checkConsole(config.process?.terminal === true, request.detached, request.consoleSocket);
   const status = linkStatusOf(rootfs);

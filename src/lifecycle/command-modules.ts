@@ -1,5 +1,6 @@
 // Where each command's code is. (Apart from the table, because some commands read the table: it must not import them.)
 
+import * as checkpoint from "./checkpoint.ts";
 import type { CommandModule } from "./command.ts";
 import type { CommandName } from "./command-table.ts";
 import * as completion from "./completion.ts";
@@ -13,6 +14,7 @@ import * as kill from "./kill.ts";
 import * as list from "./list.ts";
 import * as pause from "./pause.ts";
 import * as ps from "./ps.ts";
+import * as restore from "./restore.ts";
 import * as resume from "./resume.ts";
 import * as run from "./run.ts";
 import * as spec from "./spec.ts";
@@ -34,6 +36,8 @@ export const COMMAND_MODULES: Readonly<Record<CommandName, CommandModule>> = {
   update,
   events,
   ps,
+  checkpoint,
+  restore,
   spec,
   features,
   completion,

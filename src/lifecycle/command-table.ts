@@ -56,6 +56,32 @@ const CREATE_FLAGS = {
   noSubreaper: { type: "boolean", hidden: true, help: "accepted and ignored: tsrun is never a subreaper" },
 } as const satisfies FlagTable;
 
+/** What checkpoint and restore have in common: CRIU's own options. */
+const CRIU_FLAGS = {
+  imagePath: { type: "string", value: "DIR", default: "checkpoint", help: "where CRIU's image files are" },
+  workPath: { type: "string", value: "DIR", help: "where CRIU's work files and its log are (default: --image-path)" },
+  tcpEstablished: { type: "boolean", help: "allow open TCP connections" },
+  extUnixSk: { type: "boolean", help: "allow unix sockets that lead out of the container" },
+  shellJob: { type: "boolean", help: "allow processes of the caller's session or terminal" },
+  lazyPages: { type: "boolean", help: "move memory later, as it is needed (userfaultfd)" },
+  fileLocks: { type: "boolean", help: "allow file locks" },
+  manageCgroupsMode: {
+    type: "string",
+    value: "MODE",
+    choices: ["soft", "full", "strict", "ignore"],
+    help: "what CRIU restores of cgroups (default soft)",
+  },
+  emptyNs: { type: "list", value: "NAMESPACE", help: "make this namespace (network), but leave it empty" },
+  autoDedup: { type: "boolean", help: "free memory images of what later ones hold" },
+  networkLock: {
+    type: "string",
+    value: "METHOD",
+    peer: "crun",
+    choices: ["iptables", "nftables", "skip"],
+    help: "how CRIU keeps packets away meanwhile (default iptables)",
+  },
+} as const satisfies FlagTable;
+
 /** The commands, in the order of the help. */
 export const COMMANDS = {
   create: {
@@ -208,6 +234,53 @@ export const COMMANDS = {
         choices: ["table", "json"],
         help: "how to print them",
       },
+    },
+  },
+  checkpoint: {
+    summary: "write a running container to files, by CRIU, and end it",
+    args: ID,
+    takesBundle: true,
+    flags: {
+      ...CRIU_FLAGS,
+      parentPath: {
+        type: "string",
+        value: "DIR",
+        help: "images of an earlier pre-dump, relative to --image-path: only what has changed is written",
+      },
+      leaveRunning: { type: "boolean", help: "let the container run on" },
+      tcpSkipInFlight: { type: "boolean", help: "leave out TCP connections that are not yet accepted" },
+      linkRemap: { type: "boolean", help: "allow open files that have lost their names" },
+      statusFd: {
+        type: "number",
+        value: "FD",
+        default: -1,
+        help: "write a zero byte to this descriptor once lazy pages can be asked for",
+      },
+      pageServer: { type: "string", value: "ADDRESS:PORT", help: "send memory to this page server" },
+      preDump: { type: "boolean", help: "write memory only, and let the container run on" },
+    },
+  },
+  restore: {
+    summary: "make a container of the files of a checkpoint, and have it go on",
+    args: ID,
+    takesBundle: true,
+    flags: {
+      ...CRIU_FLAGS,
+      consoleSocket: { type: "string", value: "PATH", help: "send the terminal's master end to this AF_UNIX socket" },
+      bundle: {
+        type: "string",
+        alias: "b",
+        value: "DIR",
+        default: ".",
+        help: "the bundle: the directory of config.json",
+      },
+      detach: { type: "boolean", alias: "d", help: "do not wait for the process" },
+      pidFile: { type: "string", value: "FILE", help: "write the process id to this file" },
+      noSubreaper: { type: "boolean", hidden: true, help: "accepted and ignored: tsrun is never a subreaper" },
+      noPivot: { type: "boolean", hidden: true, help: "accepted and ignored: CRIU enters the root file system" },
+      tcpClose: { type: "boolean", peer: "crun", help: "restore TCP connections as closed" },
+      lsmProfile: { type: "string", value: "TYPE:NAME", help: "restore with this AppArmor profile or SELinux label" },
+      lsmMountContext: { type: "string", value: "CONTEXT", help: "restore file systems with this SELinux label" },
     },
   },
   spec: {

@@ -7,14 +7,14 @@ import { bringUp } from "./bring-up.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { consoleSender } from "./console.ts";
 import { cgroupOf } from "./container-cgroup.ts";
-import { destroy } from "./destroy.ts";
-import { catchSignals, endingSignal, waitInForeground } from "./foreground.ts";
+import { catchSignals, endingSignal } from "./foreground.ts";
 import { listen } from "./notify-start.ts";
-import { checkBegun, KILLED, listenForOom, outOfMemory } from "./oom-death.ts";
+import { checkBegun, listenForOom } from "./oom-death.ts";
 import { writePidFile } from "./pid-file.ts";
 import { startHooks } from "./start-hooks.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
+import { waitAndDelete } from "./wait-and-delete.ts";
 
 /** Runs a container. */
 export function command(context: Context<"run">): ExitStatus {
@@ -52,11 +52,5 @@ export function command(context: Context<"run">): ExitStatus {
     ready?.relay();
     return 0;
   }
-  const listeners = [ready, oom].filter((listener) => listener !== undefined);
-  const status = waitInForeground(init.pid, proxy, signals, listeners);
-  const why = status === KILLED ? (outOfMemory(cgroupOf(container)) ?? oom?.told) : undefined;
-  if (why !== undefined) context.log.error(`the container was killed, and its memory had run out: ${why}`);
-  using _lock = container;
-  if (!flags.keep && container.lockAgain()) destroy(container, context.log);
-  return status;
+  return waitAndDelete({ container, proxy, signals, oom, listener: ready, keep: flags.keep, log: context.log });
 }

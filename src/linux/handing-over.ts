@@ -9,7 +9,9 @@ import { memory, syscall } from "./libc.ts";
 import { AgentSocket, Plan, Struct } from "./plan.ts";
 
 /** `struct msghdr`: u64 name, u32 namelen, u64 iov, u64 iovlen, u64 control, u64 controllen, u32 flags. No data goes with it. */
-const MSGHDR = { size: 56, control: 32, controllen: 40 } as const;
+const MSGHDR = { size: 56, iov: 16, iovlen: 24, control: 32, controllen: 40 } as const;
+/** `struct iovec`: u64 base, u64 length. */
+const IOVEC_SIZE = 16;
 /** `struct cmsghdr`: u64 len, s32 level, s32 type; then the one descriptor, and four bytes of padding. */
 const CMSG = { size: 24, length: 20, level: 8, type: 12, descriptor: 16 } as const;
 const SOL_SOCKET = 1;
@@ -34,11 +36,28 @@ export function planHandingOver(fd: number): Plan {
 
 /** The descriptor of the next message, close-on-exec; undefined where that has none. */
 export function receiveDescriptor(socket: number): number | undefined {
-  const { bytes, address } = memory(MSGHDR.size + CMSG.size);
+  return receiveWithDescriptor(socket, new Uint8Array(0)).descriptor;
+}
+
+/** The next message: its length or -errno, as much of it as the buffer has room for, and the descriptor that may come with it. */
+export function receiveWithDescriptor(
+  socket: number,
+  buffer: Uint8Array,
+): { readonly length: number; readonly descriptor: number | undefined } {
+  const data = MSGHDR.size + IOVEC_SIZE + CMSG.size;
+  const { bytes, address } = memory(data + buffer.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
-  view.setBigUint64(MSGHDR.control, BigInt(address + MSGHDR.size), true);
+  const pointer = (at: number, to: number): void => view.setBigUint64(at, BigInt(address + to), true);
+  pointer(MSGHDR.iov, MSGHDR.size);
+  view.setUint32(MSGHDR.iovlen, 1, true);
+  pointer(MSGHDR.size, data);
+  view.setUint32(MSGHDR.size + 8, buffer.length, true);
+  pointer(MSGHDR.control, MSGHDR.size + IOVEC_SIZE);
   view.setUint32(MSGHDR.controllen, CMSG.size, true);
-  while (syscall(syscallNumber("recvmsg"), socket, bytes, MSG_CMSG_CLOEXEC) === -EINTR);
-  if (view.getUint32(MSGHDR.controllen, true) < CMSG.length) return undefined;
-  return view.getInt32(MSGHDR.size + CMSG.descriptor, true);
+  let length: number;
+  do length = syscall(syscallNumber("recvmsg"), socket, bytes, MSG_CMSG_CLOEXEC);
+  while (length === -EINTR);
+  buffer.set(bytes.subarray(data, data + Math.max(length, 0)));
+  const came = length >= 0 && view.getUint32(MSGHDR.controllen, true) >= CMSG.length;
+  return { length, descriptor: came ? view.getInt32(MSGHDR.size + IOVEC_SIZE + CMSG.descriptor, true) : undefined };
 }

@@ -52,9 +52,14 @@ export function findProgram(name: string): string | undefined {
   return directories.map((directory) => `${directory || "."}/${name}`).find(exists);
 }
 
+/** The environment that tsrun has, as a program of the host takes it. */
+export function ownEnvironment(): string[] {
+  return Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+}
+
 function start(path: string, argv: readonly string[], fds: readonly (readonly [number, number])[]): number {
   const encoder = new TextEncoder();
-  const env = Object.entries(process.env).map(([name, value]) => encoder.encode(`${name}=${value}`));
+  const env = ownEnvironment().map((entry) => encoder.encode(entry));
   const pid = spawn({ path, argv: argv.map((word) => encoder.encode(word)), env, fds });
   if (pid < 0) throw new SyscallError({ name: "execve", args: [path] }, -pid, "");
   return pid;

@@ -35,7 +35,11 @@ const CLAIMS: Readonly<LinuxFeatures> = {
 };
 
 /** Annotations of a config that make the runtime do more than the fields do: whole keys, or prefixes with their dot. */
-const UNSAFE_ANNOTATIONS: readonly string[] = ["org.systemd.property.", "run.oci.mount_context_type"];
+const UNSAFE_ANNOTATIONS: readonly string[] = [
+  "org.criu.config",
+  "org.systemd.property.",
+  "run.oci.mount_context_type",
+];
 
 /** The features structure that the `features` command prints. */
 export function features(facts: FeatureFacts): Features {
@@ -57,7 +61,7 @@ export function features(facts: FeatureFacts): Features {
       ...(facts.commit !== undefined && { "tsrun.commit": facts.commit }),
       "tsrun.version": facts.version,
       // The key that engines look for, whatever the runtime is called.
-      "org.opencontainers.runc.checkpoint.enabled": "false",
+      "org.opencontainers.runc.checkpoint.enabled": "true",
     },
     potentiallyUnsafeConfigAnnotations: [...UNSAFE_ANNOTATIONS],
   };

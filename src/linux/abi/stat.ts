@@ -11,6 +11,9 @@ export const S_IFSOCK = 0o140000;
 
 export const STATX_BASIC_STATS = 0x7ff;
 export const STATX_SIZE = 256;
+/** Offset of u64 stx_attributes; whether the file is what is mounted somewhere. */
+export const STATX_ATTRIBUTES = 8;
+export const STATX_ATTR_MOUNT_ROOT = 0x2000;
 /** Offsets of u32 stx_uid, u32 stx_gid, u16 stx_mode, u64 stx_ino and u64 stx_size in struct statx. */
 export const STATX_UID = 20;
 export const STATX_GID = 24;

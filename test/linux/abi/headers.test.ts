@@ -50,6 +50,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
         STAT_MODE: "offsetof(struct stat, st_mode)",
         STATX_SIZE: "sizeof(struct statx)",
         STATX_MODE: "offsetof(struct statx, stx_mode)",
+        STATX_ATTRIBUTES: "offsetof(struct statx, stx_attributes)",
         STATX_INO: "offsetof(struct statx, stx_ino)",
         STATX_SIZE_OF_FILE: "offsetof(struct statx, stx_size)",
         STATX_MNT_ID_OF_FILE: "offsetof(struct statx, stx_mnt_id)",

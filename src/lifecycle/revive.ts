@@ -1,0 +1,231 @@
+// From a bundle and images of CRIU's to a container that runs: what bring-up.ts is to run, with CRIU in the place of init's plan.
+//
+// CRIU is started in the cgroups and the session keyring of the container, since a process that it makes inherits these. It
+// makes init as its sibling, a child of tsrun's, and tells when the namespaces are there (hooks), and when all is there but
+// stopped: what is not right then ends it.
+
+import { killAndReap } from "../linux/agent/reap.ts";
+import { Criu, type CriuRequest } from "../linux/criu/client.ts";
+import { mountsToSupply } from "../linux/criu/external-mounts.ts";
+import { namespacesToJoin } from "../linux/criu/external-namespaces.ts";
+import { makeMasksReadonly } from "../linux/criu/masks.ts";
+import { type CriuOptions, REQUEST } from "../linux/criu/messages.ts";
+import { planCriuRoot } from "../linux/criu/root.ts";
+import { DESCRIPTORS_FILE, inheritedStreams, parseDescriptors } from "../linux/criu/streams.ts";
+import { makeDirectory } from "../linux/directories.ts";
+import { ConfigError } from "../linux/errors.ts";
+import { close, linkTarget, readText as readFile, realPath, removeDirectory, writeText } from "../linux/files.ts";
+import { thisHost } from "../linux/host.ts";
+import { planKeyring } from "../linux/identity.ts";
+import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
+import { absolute, resolveFrom } from "../linux/paths.ts";
+import { Plan } from "../linux/plan.ts";
+import { joinRdt, makeRdt, type RdtRecord, rdtRecord } from "../linux/rdt/group.ts";
+import type { Config } from "../spec/config.gen.ts";
+import { parseConfig } from "../spec/load.ts";
+import { readText } from "../spec/read.ts";
+import { checkRequest } from "./bring-up.ts";
+import type { FlagsOf } from "./command-table.ts";
+import { Container } from "./container.ts";
+import { type Asked, ask, askedBy } from "./criu-options.ts";
+import { Descriptors } from "./descriptors.ts";
+import { firstState } from "./first-state.ts";
+import { createHooks, runPoststop } from "./hook-points.ts";
+import { openNamespaces } from "./open-namespaces.ts";
+import { Placement } from "./placement.ts";
+import { processStat } from "./process-identity.ts";
+import type { Request } from "./request.ts";
+import { SPEC_FILES } from "./spec-files.ts";
+import type { State } from "./state-file.ts";
+
+const LOG = "restore.log";
+
+/** What the command line says. */
+export interface Revival extends Request {
+  readonly flags: FlagsOf<"restore">;
+  /** Called when all is there, and nothing runs yet; what it throws unmakes it. */
+  readonly beforeItRuns: () => void;
+}
+
+/** What is read and opened before anything is made. */
+interface Given {
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly config: Config;
+  /** The configuration as it is in the file. */
+  readonly text: string;
+  readonly namespaces: Namespaces;
+  /** Descriptors of namespaces, for CRIU. */
+  readonly inherited: readonly number[];
+  readonly asked: Asked;
+  /** By descriptors.json. */
+  readonly streams: readonly string[];
+}
+
+/** A container without processes. */
+interface Shell {
+  readonly container: Container;
+  readonly placement: Placement;
+  readonly rdt: RdtRecord | undefined;
+  /** Once it is called a container that fails ends with its poststop hooks. */
+  readonly onHooks: () => void;
+}
+
+/** Makes the container, which runs then. Disposing of `undo` unmakes it. */
+export function revive(request: Revival, undo: DisposableStack): Container {
+  using opened = new DisposableStack();
+  const given = open(request, opened);
+  request.beforehand?.();
+  const shell = claim(request, given, undo);
+  const { container } = shell;
+  const place = makePlace(container, opened);
+  const roots: CgroupRoot[] = [];
+  const criu = opened.use(
+    Criu.toRestore(given.asked.directories, given.inherited, (pid, kernel) => {
+      roots.push(...placeCriu(pid, shell, undo));
+      kernel.run(planAround(request, given, place));
+    }),
+  );
+  const options = { ...optionsOf(request, given, shell), root: place, cg_root: roots };
+  restore(criu, options, given.asked, handlers(request, given, shell, undo));
+  return container;
+}
+
+/** As bring-up.ts does it for a new container. */
+function open(request: Revival, opened: DisposableStack): Given {
+  const bundle = absolute(request.bundle);
+  const file = `${bundle}/config.json`;
+  const text = readText(file, SPEC_FILES);
+  const config = parseConfig(text, file);
+  const rootfs = resolveFrom(bundle, config.root.path);
+  checkRequest(request, config, rootfs);
+  const descriptors = opened.use(new Descriptors());
+  const namespaces = openNamespaces(config.linux, descriptors);
+  if (!hasNamespace(namespaces, "mount"))
+    throw new ConfigError(
+      "linux.namespaces",
+      "needs a mount namespace: without one CRIU would restore mounts of the host's",
+    );
+  const asked = askedBy(request.flags, LOG, config.annotations ?? {});
+  const streams = parseDescriptors(readFile(`${asked.directories.images}/${DESCRIPTORS_FILE}`));
+  const inherited = descriptors.pairs().map(([fd]) => fd);
+  return { bundle, rootfs, config, text, namespaces, inherited, asked, streams };
+}
+
+/** Takes the id and makes the cgroup, but for a unit of systemd's. */
+function claim(request: Revival, { config, text, bundle, rootfs }: Given, undo: DisposableStack): Shell {
+  let needsPoststop = false;
+  undo.defer(() => {
+    if (needsPoststop) runPoststop(container.state, request.log);
+  });
+  const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
+  const placement = new Placement(request, config);
+  const { intelRdt } = config.linux ?? {};
+  const rdt = intelRdt && rdtRecord(intelRdt, request.id);
+  container.update(firstState(request, config, { bundle, rootfs, cgroups: placement.record, ...(rdt && { rdt }) }));
+  writeText(container.configPath, text, 0o600);
+  if (rdt !== undefined && intelRdt !== undefined) undo.use(makeRdt(rdt, intelRdt));
+  placement.before(undo);
+  const onHooks = (): void => {
+    needsPoststop = true;
+  };
+  return { container, placement, rdt, onHooks };
+}
+
+/** Brings what becomes CRIU in. Where it is then, the processes will be, wherever those of the images were. */
+function placeCriu(pid: number, { container, placement, rdt }: Shell, undo: DisposableStack): CgroupRoot[] {
+  const cgroup = placement.around(pid, undo);
+  if (cgroup.unit === undefined) cgroup.add(pid); // systemd has done it
+  container.update({ cgroupsMade: true, cgroups: cgroup.record() });
+  if (rdt !== undefined) joinRdt(rdt, pid);
+  return cgroupsOf(pid);
+}
+
+/** In what becomes CRIU. */
+function planAround(request: Revival, { config, bundle, rootfs }: Given, place: string): Plan {
+  const plan = new Plan();
+  planKeyring(plan, request.id);
+  planCriuRoot(plan, { config, host: thisHost, bundle, rootfs, place });
+  return plan;
+}
+
+function optionsOf({ flags }: Revival, given: Given, { placement }: Shell): Asked["options"] {
+  const { config, bundle, namespaces, asked, streams } = given;
+  const { inherit_fd, join_ns } = namespacesToJoin(namespaces.joined);
+  return {
+    ...asked.options,
+    evasive_devices: true,
+    rst_sibling: true, // init is tsrun's child
+    ext_mnt: mountsToSupply({ config, bundle, cgroups: placement.shown() }),
+    join_ns,
+    inherit_fd: [...inherit_fd, ...inheritedStreams(streams)],
+    tcp_close: flags.tcpClose,
+    ...(flags.lsmProfile !== undefined && { lsm_profile: flags.lsmProfile }),
+    ...(flags.lsmMountContext !== undefined && { lsm_mount_context: flags.lsmMountContext }),
+  };
+}
+
+/** What is done at each notification; a descriptor that nobody asks for is closed. */
+type Handlers = Readonly<Record<string, (pid: number, descriptor: number | undefined) => void>>;
+
+function restore(criu: Criu, opts: CriuRequest["opts"] & object, { log }: Asked, handlers: Handlers): void {
+  ask(criu, { type: REQUEST.restore, opts }, log, (script, pid, descriptor) => {
+    const handle = handlers[script];
+    if (handle !== undefined) handle(pid, descriptor);
+    else if (descriptor !== undefined) close(descriptor);
+  });
+  criu.finish();
+}
+
+/** The hooks createContainer and startContainer do not run: what they were to set up was so when the images were made. */
+function handlers(request: Revival, given: Given, { container, onHooks }: Shell, undo: DisposableStack): Handlers {
+  const { config, namespaces } = given;
+  const { runtimeHooks } = createHooks(config, container, onHooks);
+  const note = (pid: number): void => container.note({ pid, pidStart: processStat(pid)?.start ?? 0 });
+  return {
+    "setup-namespaces": (pid) => {
+      note(pid);
+      runtimeHooks?.();
+    },
+    "post-restore": (pid) => {
+      onHooks();
+      note(pid);
+      request.beforeItRuns();
+      undo.defer(() => killAndReap(pid));
+      makeMasksReadonly(pid, config.linux?.maskedPaths ?? []);
+      container.update({ phase: "created", namespaces: namespacesOf(container.state, namespaces, pid) });
+    },
+    "orphan-pts-master": (_, master) => {
+      if (master !== undefined) request.onTerminal(master, "/dev/ptmx");
+    },
+  };
+}
+
+/** A directory for the root to be mounted on. CRIU is told of it by a path without links. */
+function makePlace(container: Container, opened: DisposableStack): string {
+  const path = `${container.directory}/criu-root`;
+  makeDirectory(path, 0o755);
+  opened.adopt(path, removeDirectory);
+  return realPath(path);
+}
+
+/** Where a process is in the hierarchy of a controller. */
+type CgroupRoot = NonNullable<CriuOptions["cg_root"]>[number];
+
+/** proc_pid_cgroup(5); CRIU wants each controller by itself. */
+function cgroupsOf(pid: number): CgroupRoot[] {
+  const lines = readFile(`/proc/${pid}/cgroup`).split("\n");
+  return lines
+    .filter((line) => line !== "")
+    .flatMap((line) => {
+      const [, controllers = "", ...path] = line.split(":");
+      return controllers.split(",").map((ctrl) => ({ ctrl, path: path.join(":") }));
+    });
+}
+
+/** CRIU restores a process into a time namespace, so that its clocks go on from where they were: exec is to join that. */
+function namespacesOf({ namespaces }: State, { created }: Namespaces, pid: number): State["namespaces"] {
+  const own = linkTarget(`/proc/${pid}/ns/time`) !== linkTarget("/proc/self/ns/time");
+  const known = created.has("time") || namespaces.some(({ type }) => type === "time");
+  return own && !known ? [...namespaces, { type: "time" }] : namespaces;
+}

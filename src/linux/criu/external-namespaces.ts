@@ -1,0 +1,36 @@
+// Namespaces that the config has a path for: others are in them, too. A network or pid namespace CRIU leaves out of its images, under
+// a name, and restores into the one that a descriptor of that name is of; of the others it dumps what they hold and
+// joins by path.
+
+import { ConfigError } from "../errors.ts";
+import { readLink } from "../files.ts";
+import { type JoinedNamespace, NAMESPACE_FILES, type NamespaceType } from "../namespaces.ts";
+import type { CriuOptions } from "./messages.ts";
+
+/** The names that runc gives them, so that its images and tsrun's are alike. */
+const NAMES: { readonly [T in NamespaceType]?: string } = { network: "extRootNetNS", pid: "extRootPidNS" };
+
+/** For a dump: `net[4026532008]:NAME`, by the number of the namespace that the process is in. */
+export function namespacesToName(joined: Iterable<NamespaceType>, pid: number): string[] {
+  return [...joined].flatMap((type) => {
+    const file = NAMESPACE_FILES[type];
+    const name = NAMES[type];
+    if (name === undefined) return [];
+    const number = readLink(`/proc/${pid}/ns/${file}`).replace(/^.*\[|\]$/g, "");
+    return [`${file}[${number}]:${name}`];
+  });
+}
+
+/** For a restore; the descriptors must be criu's, too. @throws ConfigError for what cannot be joined */
+export function namespacesToJoin(
+  joined: readonly JoinedNamespace[],
+): Required<Pick<CriuOptions, "inherit_fd" | "join_ns">> {
+  const inherited = joined.filter(({ type }) => NAMES[type] !== undefined);
+  const others = joined.filter(({ type }) => NAMES[type] === undefined);
+  for (const { type, index } of others)
+    if (type === "cgroup") throw new ConfigError(`linux.namespaces[${index}]`, "CRIU cannot join a cgroup namespace");
+  return {
+    inherit_fd: inherited.map(({ type, fd }) => ({ key: NAMES[type] ?? "", fd })),
+    join_ns: others.map(({ type, path }) => ({ ns: NAMESPACE_FILES[type], ns_file: path })),
+  };
+}

@@ -1,0 +1,50 @@
+// The standard streams of a container's process. What they lead to is outside of it: in a dump each is given a name, which
+// the file descriptors.json of the images keeps, and in a restore those of tsrun's take their places by these names.
+//
+//    pipe:[INODE]          a pipe
+//    file[MOUNT:INODE]     a file that no mount of the container shows, as a shell's redirection gives it; in hexadecimal
+//
+// Of anything else the file has the path, as runc writes it: a terminal has its own way, and what is inside CRIU finds there.
+
+import { statusOf } from "../file-status.ts";
+import { linkTarget, readText } from "../files.ts";
+import type { CriuOptions } from "./messages.ts";
+import type { MountsInside } from "./mounts-inside.ts";
+
+/** The file's name in the directory of the images. */
+export const DESCRIPTORS_FILE = "descriptors.json";
+const FILE = "file[";
+
+/** The names of a process's streams 0, 1, 2. */
+export function streamNames(pid: number, inside: Pick<MountsInside, "has">): string[] {
+  return [0, 1, 2].map((fd) => {
+    const path = `/proc/${pid}/fd/${fd}`;
+    return outsideFile(pid, fd, inside) ?? linkTarget(path) ?? "";
+  });
+}
+
+function outsideFile(pid: number, fd: number, inside: Pick<MountsInside, "has">): string | undefined {
+  const status = statusOf(`/proc/${pid}/fd/${fd}`);
+  if (status?.kind !== "file") return undefined;
+  const [, mount] = /^mnt_id:\s*(\d+)$/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`)) ?? [];
+  if (mount === undefined || inside.has(Number(mount))) return undefined;
+  return `${FILE}${Number(mount).toString(16)}:${status.inode.toString(16)}]`;
+}
+
+/** Of these, the ones that a dump must be told of. */
+export function externalFiles(names: readonly string[]): string[] {
+  return names.filter((name) => name.startsWith(FILE));
+}
+
+/** What tsrun's own streams stand for in a restore. */
+export function inheritedStreams(names: readonly string[]): NonNullable<CriuOptions["inherit_fd"]> {
+  return names.flatMap((key, fd) => (key.startsWith("pipe:[") || key.startsWith(FILE) ? [{ key, fd }] : []));
+}
+
+/** The text of the file as names. @throws Error where it is something else */
+export function parseDescriptors(text: string): string[] {
+  const names: unknown = JSON.parse(text);
+  if (!Array.isArray(names) || !names.every((name) => typeof name === "string"))
+    throw new Error(`${DESCRIPTORS_FILE} is no list of strings`);
+  return names;
+}
