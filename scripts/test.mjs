@@ -83,7 +83,7 @@ function suites() {
     {
       name: "vm, QEMU",
       missing: guestMissing("qemu"),
-      guest: { backend: "qemu", words: markedTests(), only: QEMU_MARK, seconds: 300 },
+      guest: { backend: "qemu", words: markedTests(), only: QEMU_MARK, seconds: 1200 },
     },
     {
       name: "vm, engines",
