@@ -40,11 +40,16 @@ export interface Encoded {
   readonly replyLength: number;
 }
 
+/** Fewer steps at once would do. */
+export class ReplyTooLong extends RangeError {}
+
 /** Encodes steps. Results must refer to steps of this list, counted from `first`. */
 export function encode(steps: readonly Step[], first = 0): Encoded {
   const outs = new Map<Out, number>();
   const outStart = HEADER_SIZE + steps.length * FRAME_SIZE;
   const replyLength = placeOuts(steps, outStart, outs);
+  if (replyLength > MESSAGE_MAX)
+    throw new ReplyTooLong("Cannot run so many system calls at once: their results are too large");
   const near = new Data(MESSAGE + replyLength, MESSAGE_MAX - replyLength);
   const message = encodeInto(steps, first, outs, replyLength, near);
   if (message !== undefined) return { message, far: new Uint8Array(0), outs, replyLength };

@@ -3,7 +3,7 @@
 
 import { errnoName, errnoNumber, errnoText } from "./abi/errno.ts";
 import { ARENA, ARENA_SIZE, FRAME, FRAME_SIZE, FRAMES, HEADER, HEADER_SIZE, MESSAGE_MAX } from "./agent/wire.ts";
-import { type Encoded, encode, FAR } from "./encode.ts";
+import { type Encoded, encode, FAR, ReplyTooLong } from "./encode.ts";
 import { SafetyViolation } from "./errors.ts";
 import {
   AgentSocket,
@@ -185,12 +185,10 @@ export class AgentKernel implements Kernel {
         pause = pauses.next().value;
         continue;
       }
-      const end = Math.min(sliceEnd(steps, first), pause?.after ?? steps.length);
-      const whole = first === 0 && end === steps.length;
-      const slice = whole ? steps : results.resolve(steps.slice(first, end), first);
-      const encoded = this.#send(slice, first);
+      const { slice, encoded } = sliceOf(steps, first, pause?.after ?? steps.length, results);
+      this.#sendEncoded(encoded);
       results.take(this.#reply(), encoded, slice, first);
-      first = end;
+      first += slice.length;
     }
     return results;
   }
@@ -233,9 +231,13 @@ export class AgentKernel implements Kernel {
 
   #send(steps: readonly Step[], first: number): Encoded {
     const encoded = encode(steps, first);
-    if (encoded.far.length > 0) this.#load(encoded.far);
-    this.#channel.send(encoded.message);
+    this.#sendEncoded(encoded);
     return encoded;
+  }
+
+  #sendEncoded({ far, message }: Encoded): void {
+    if (far.length > 0) this.#load(far);
+    this.#channel.send(message);
   }
 
   /** Has the agent read data to FAR, in pieces that fit a message. */
@@ -262,12 +264,28 @@ const PAGE = process.arch === "arm64" ? 0x1_0000 : 0x1000;
 /** Most calls in a message: what leaves half of it to their data. */
 const SLICE = MESSAGE_MAX / 2 / FRAME_SIZE;
 
+/** As many steps from `first` to before `bound` as a message takes, and their encoding. */
+function sliceOf(steps: readonly Step[], first: number, bound: number, results: Results) {
+  for (let most = SLICE; ; most >>= 1) {
+    const end = Math.min(sliceEnd(steps, first, most), bound);
+    const slice = first === 0 && end === steps.length ? steps : results.resolve(steps.slice(first, end), first);
+    try {
+      return { slice, encoded: encode(slice, first) };
+    } catch (error) {
+      if (!(error instanceof ReplyTooLong) || most <= SLICE_MIN) throw error;
+    }
+  }
+}
+
+/** Enough for any call and what it skips. */
+const SLICE_MIN = 256;
+
 /** Where the slice that starts at `first` ends: not between a call and what it skips, which is 255 calls at most. */
-function sliceEnd(steps: readonly Step[], first: number): number {
-  if (steps.length - first <= SLICE) return steps.length;
+function sliceEnd(steps: readonly Step[], first: number, most: number): number {
+  if (steps.length - first <= most) return steps.length;
   let end = first;
   let reach = first;
-  for (let i = first; i < first + SLICE; i++) {
+  for (let i = first; i < first + most; i++) {
     reach = Math.max(reach, i + 1 + (steps[i]?.tolerance?.skip ?? 0));
     if (reach === i + 1) end = reach;
   }

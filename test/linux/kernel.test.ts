@@ -23,6 +23,18 @@ describe("A failed call", () => {
   });
 });
 
+describe("A plan whose results do not fit one message", () => {
+  it("goes in several, as with the devices of a privileged container", () => {
+    const plan = new Plan();
+    const outs = Array.from({ length: 700 }, () => new Out(256));
+    for (const out of outs) plan.add(syscall("statx", 1, 2, 3, 4, out));
+    const model = new AgentModel(() => 0);
+    const results = new AgentKernel(model).run(plan);
+    expect(model.made).toHaveLength(700);
+    expect(results.bytes(outs[699] as Out)).toHaveLength(256);
+  });
+});
+
 describe("Branches", () => {
   const callsOf = (model: AgentModel): unknown[] => model.made.map(({ args }) => args.slice(0, 2));
 
