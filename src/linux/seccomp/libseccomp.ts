@@ -8,7 +8,8 @@ import { errnoName, errnoText } from "../abi/errno.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { ConfigError } from "../errors.ts";
 import { close, fileCall, readAll } from "../files.ts";
-import { library, type NativeFunction, syscall } from "../libc.ts";
+import { type NativeFunction, syscall } from "../libc.ts";
+import { neededLibrary } from "../needed-library.ts";
 
 const SONAME = "libseccomp.so.2";
 const FUNCTIONS = {
@@ -43,12 +44,7 @@ const OPTIMIZE_BINARY_TREE = 2;
 let bound: Functions | undefined;
 
 function functions(): Functions {
-  try {
-    bound ??= library(SONAME, FUNCTIONS);
-  } catch (cause) {
-    const reason = `cannot use ${SONAME}, which compiles filters (Debian: libseccomp2): ${(cause as Error).message}`;
-    throw new ConfigError("linux.seccomp", reason);
-  }
+  bound ??= neededLibrary(SONAME, FUNCTIONS, { field: "linux.seccomp", use: "compiles filters (Debian: libseccomp2)" });
   return bound;
 }
 

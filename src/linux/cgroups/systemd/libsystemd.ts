@@ -2,8 +2,8 @@
 // 0 or more, or -errno as a 32-bit int in a 64-bit register, whose upper half means nothing.
 
 import { errnoName, errnoText } from "../../abi/errno.ts";
-import { ConfigError } from "../../errors.ts";
-import { library, type NativeFunction } from "../../libc.ts";
+import type { NativeFunction } from "../../libc.ts";
+import { neededLibrary } from "../../needed-library.ts";
 
 const SONAME = "libsystemd.so.0";
 const FUNCTIONS = {
@@ -34,12 +34,10 @@ let bound: Libsystemd | undefined;
 
 /** @throws ConfigError where there is no libsystemd */
 export function libsystemd(): Libsystemd {
-  try {
-    bound ??= library(SONAME, FUNCTIONS);
-  } catch (cause) {
-    const reason = `cannot use ${SONAME}, which speaks with systemd (Debian: libsystemd0): ${(cause as Error).message}`;
-    throw new ConfigError("--systemd-cgroup", reason);
-  }
+  bound ??= neededLibrary(SONAME, FUNCTIONS, {
+    field: "--systemd-cgroup",
+    use: "speaks with systemd (Debian: libsystemd0)",
+  });
   return bound;
 }
 

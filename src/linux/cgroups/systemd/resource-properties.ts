@@ -47,7 +47,7 @@ const V2: { readonly [file: string]: Translate } = {
 /** What a unit can be told when it is made, and not later. */
 const AT_CREATION: readonly string[] = ["memory.oom.group"];
 
-/** The properties for all writes of a plan that have any. `current` tells what the cgroup's other files have. */
+/** The properties for all writes of a plan that have any. */
 export function resourceProperties(plan: readonly Write[], version: CgroupVersion): Property[] {
   return translated(plan, version, () => undefined);
 }
