@@ -6,8 +6,6 @@ export interface Command {
   readonly line: string;
   /** What its output must hold, each of them. */
   readonly shows: readonly (RegExp | string)[];
-  /** What it must not hold. */
-  readonly hides?: readonly (RegExp | string)[];
   /** Its status; 0 when nothing is said. */
   readonly status?: number;
 }

@@ -1,18 +1,15 @@
 // tsrun restore: makes a container that `checkpoint` wrote to files, under any id, and has it go on. From there it is as `run`:
 // detached, or waited for, with its signals, its terminal and its status.
 
-import type { SignalPipe } from "../linux/signal-pipe.ts";
 import { afterStart } from "./after-start.ts";
+import { Attendance } from "./attendance.ts";
 import type { Context, ExitStatus } from "./command.ts";
-import { consoleSender } from "./console.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { checkRights } from "./criu-options.ts";
-import { catchSignals, endingSignal } from "./foreground.ts";
 import { listenForOom } from "./oom-death.ts";
 import { writePidFile } from "./pid-file.ts";
 import { revive } from "./revive.ts";
-import { TerminalProxy } from "./terminal-proxy.ts";
 import { waitAndDelete } from "./wait-and-delete.ts";
 
 /** A signal that would have ended tsrun came while there was nothing yet that it could go on to. */
@@ -30,19 +27,12 @@ export function command(context: Context<"restore">): ExitStatus {
   const { flags, args } = context;
   checkRights("restore");
   using undo = new DisposableStack();
-  let proxy: TerminalProxy | undefined;
-  const serve = (master: number): void => {
-    proxy = undo.use(new TerminalProxy(master));
-  };
-  const onTerminal = flags.detach ? consoleSender(flags.consoleSocket) : serve;
-  let signals: SignalPipe | undefined;
-  const beforehand = (): void => {
-    if (!flags.detach) signals = catchSignals();
-  };
+  const attendance = new Attendance(flags, undo);
+  const { onTerminal, beforehand } = attendance;
   const made = { id: args[0], onTerminal, detached: flags.detach, beforehand, waitsForStart: false };
   const unasked = { config: undefined, noNewKeyring: false, preserveFds: 0, pidfdSocket: undefined };
   const beforeItRuns = (): void => {
-    const ending = signals && endingSignal(signals);
+    const ending = attendance.ending();
     if (ending !== undefined) throw new Ended(ending);
   };
   let container: Container;
@@ -57,5 +47,6 @@ export function command(context: Context<"restore">): ExitStatus {
   afterStart(container);
   undo.move();
   container.unlock();
+  const { proxy, signals } = attendance;
   return signals === undefined ? 0 : waitAndDelete({ container, proxy, signals, oom, keep: false, log: context.log });
 }

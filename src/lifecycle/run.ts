@@ -1,18 +1,15 @@
 // tsrun run: create, start and, unless detached, wait: signals go on to the container, its exit status becomes ours.
 
 import { runNow } from "../linux/programs.ts";
-import type { SignalPipe } from "../linux/signal-pipe.ts";
 import { afterStart } from "./after-start.ts";
+import { Attendance } from "./attendance.ts";
 import { bringUp } from "./bring-up.ts";
 import type { Context, ExitStatus } from "./command.ts";
-import { consoleSender } from "./console.ts";
 import { cgroupOf } from "./container-cgroup.ts";
-import { catchSignals, endingSignal } from "./foreground.ts";
 import { listen } from "./notify-start.ts";
 import { checkBegun, listenForOom } from "./oom-death.ts";
 import { writePidFile } from "./pid-file.ts";
 import { startHooks } from "./start-hooks.ts";
-import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
 import { waitAndDelete } from "./wait-and-delete.ts";
 
@@ -20,19 +17,12 @@ import { waitAndDelete } from "./wait-and-delete.ts";
 export function command(context: Context<"run">): ExitStatus {
   const { flags, args } = context;
   using undo = new DisposableStack();
-  let proxy: TerminalProxy | undefined;
-  const serve = (master: number): void => {
-    proxy = undo.use(new TerminalProxy(master));
-  };
-  const onTerminal = flags.detach ? consoleSender(flags.consoleSocket) : serve;
-  let signals: SignalPipe | undefined;
-  const beforehand = (): void => {
-    if (!flags.detach) signals = catchSignals();
-  };
+  const attendance = new Attendance(flags, undo);
+  const { onTerminal, beforehand } = attendance;
   const made = { id: args[0], onTerminal, detached: flags.detach, beforehand, waitsForStart: false };
   const { container, init, kernel, netDevices, program } = bringUp({ ...context, ...flags, ...made }, undo);
   // The program, which has no handlers yet and is immune to what it does not handle, would not hear of it.
-  const ending = signals && endingSignal(signals);
+  const ending = attendance.ending();
   if (ending !== undefined) return 128 + ending;
   if (program === undefined) throw new UsageError("process: must be there for a container to be run");
   container.update({ phase: "created" });
@@ -48,6 +38,7 @@ export function command(context: Context<"run">): ExitStatus {
   init.release();
   init[Symbol.dispose]();
   container.unlock();
+  const { proxy, signals } = attendance;
   if (signals === undefined) {
     ready?.relay();
     return 0;
