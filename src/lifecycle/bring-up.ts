@@ -105,7 +105,6 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     timeOffsets: linux?.timeOffsets,
     oomScore: config.process?.oomScoreAdj,
     cgroup: birthplace,
-    entersCgroupLater: true,
     descriptors,
     tell: request.log.tell,
     firstPrivateFd: given.firstPrivateFd,

@@ -7,7 +7,7 @@ import type { Kernel } from "../linux/kernel.ts";
 import { planHome } from "../linux/passwd.ts";
 import type { Answers, Plan } from "../linux/plan.ts";
 import { become, type Program } from "../linux/programs.ts";
-import { lastFilter, planLastButOne, type SeccompFilter } from "../linux/seccomp/load.ts";
+import { lastFilter, type SeccompFilter } from "../linux/seccomp/load.ts";
 import type { Terminal } from "../linux/terminal.ts";
 import type { Linux, Process } from "../spec/config.gen.ts";
 import type { Born } from "./beget.ts";
@@ -36,6 +36,8 @@ export interface ProcessRequest {
   readonly openToOwner?: boolean;
   /** exec: what it was given of process.execCPUAffinity. */
   readonly affinity?: Process["execCPUAffinity"];
+  /** As in Become. */
+  readonly isEnvoy?: boolean;
 }
 
 /** Appends the last part to a plan. The answers, and a kernel to ask more, make the program. */
@@ -49,7 +51,6 @@ export function planProcess(plan: Plan, request: ProcessRequest): (answers: Answ
     });
   }
   const became = become(plan, request);
-  planLastButOne(plan, process, seccomp);
   return (answers, kernel) => ({
     path: became.program(answers),
     args: process.args,

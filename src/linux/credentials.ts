@@ -59,6 +59,11 @@ export function planOpenToOwner(plan: Plan): void {
   plan.at("agent").add(syscall("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
+/** Shuts everybody out again: a change of ids has made it fs.suid_dumpable's to say, proc_sys_fs(5). */
+export function planClosed(plan: Plan): void {
+  plan.at("agent").add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
 /** Becomes the user. A user namespace may deny setgroups(2): no error where no groups are asked for. */
 export function planUser(plan: Plan, user: User, inUserNamespace: boolean): void {
   const { uid = 0, gid = 0, additionalGids = [] } = user;
