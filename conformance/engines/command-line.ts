@@ -120,12 +120,13 @@ export class CommandLine {
   }
 }
 
-/** Input that comes after a moment: an engine that sees its end while it attaches may forget the output. */
+/** Input that comes and ends after a moment each: an engine that sees its end too early may forget the output. */
 export function later(text: string): Readable {
   return Readable.from(
     (async function* () {
       await sleep(scaled(1000));
       yield text;
+      await sleep(scaled(1500));
     })(),
   );
 }
