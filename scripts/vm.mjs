@@ -42,17 +42,30 @@ export function guestMissing(backend = "uml", selinux = false) {
 }
 
 /**
- * Runs a project of vitest's in a guest, and returns its status. `summary` is a file in a folder of its own. With `selinux` that is
+ * Runs a project of vitest's in a guest, and returns its status. `summary` is a file in a folder of its own, `versions` and `page`
+ * one in the same: what the project "engines" writes. With `selinux` that is
  * the guest's security module, in place of AppArmor, and there is a policy for tests to load.
  */
 export function testInGuest(suite) {
-  const { words, summary, project = "root", backend = "uml", cgroup = "v2", selinux = false, page, seconds } = suite;
+  const {
+    words,
+    summary,
+    project = "root",
+    backend = "uml",
+    cgroup = "v2",
+    selinux = false,
+    page,
+    versions,
+    seconds,
+  } = suite;
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
   prepareInjector();
   const policy = selinux ? compilePolicy(dirname(summary)) : undefined;
   const env = {
     TSRUN_TEST_SUMMARY: summary,
     TSRUN_SELINUX_POLICY: policy,
+    TSRUN_ENGINE_VERSIONS: versions,
+    TSRUN_TEST_PATIENCE: backend === "qemu" ? "8" : undefined,
     ARTICLE_PAGE: page,
     RUNTIME: process.env.RUNTIME,
     NO_COLOR: "1",
