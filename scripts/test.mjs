@@ -29,6 +29,7 @@ const PROGRAMS = {
   "aardvark-dns": "/usr/lib/podman/aardvark-dns",
   buildah: "buildah",
   containerd: "containerd",
+  "containernetworking-plugins": "/usr/lib/cni/bridge",
   "docker.io": "dockerd",
   libseccomp2: "/usr/lib/x86_64-linux-gnu/libseccomp.so.2|/usr/lib/aarch64-linux-gnu/libseccomp.so.2",
   bsdutils: "script",
