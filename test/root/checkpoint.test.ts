@@ -4,7 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { describe, expect } from "vitest";
-import { idle, type Json, merge, mounts, namespaces, sh } from "./harness/config.ts";
+import { idle, type Json, linux, merge, mounts, namespaces, sh } from "./harness/config.ts";
 import { ConsoleSocket } from "./harness/console.ts";
 import type { Container } from "./harness/container.ts";
 import { test } from "./harness/fixture.ts";
@@ -42,6 +42,20 @@ function connected(): Json {
     "nc 127.0.0.1 5000 -e sh -c 'while :; do echo x; sleep 0.1; done'",
   ];
   return sh(`${ends[0]} & sleep 0.5; ${ends[1]} & wait`);
+}
+
+/** Root in it is the host's user 100000. */
+function mapped(box: Sandbox, ...overrides: readonly Json[]): Container {
+  const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+  const container = box.container(
+    counting(),
+    namespaces("pid", "network", "ipc", "uts", "mount", "user"),
+    linux({ uidMappings: maps, gidMappings: maps }),
+    ...overrides,
+  );
+  spawnSync("chown", ["--recursive", "--no-dereference", "100000:100000", container.rootfs]);
+  box.makeReachable();
+  return container;
 }
 
 /** The last number in an output. */
@@ -200,6 +214,26 @@ describe("checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
       expect(await restore(box, container)).toMatchObject({ code: 0 });
       const { pid } = await container.state();
       expect(readFileSync(told, "utf8")).toContain(`"pid":${pid}`);
+    },
+  );
+
+  needs(...criu, except({ runc: "its images cannot be opened", crun: "the devices are no obstacle to it alone" }))(
+    "a container with a user namespace comes back from images that only the host's root can open",
+    async ({ box }) => {
+      const container = mapped(box, { process: { user: { uid: 1000, gid: 1000 } } });
+      await container.runDetached();
+      await container.untilOutput("2\n");
+      expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
+      const before = statSync(box.path("images"));
+      expect(before.mode & 0o777).toBe(0o700);
+      expect(await restore(box, container)).toMatchObject({ code: 0, stderr: "" });
+      const { pid } = await container.state();
+      expect(readFileSync(`/proc/${pid}/uid_map`, "utf8")).toMatch(/^\s*0\s+100000\s+65536\n$/);
+      expect((await container.exec(["sh", "-c", "id -u; ls -ld /root"])).stdout).toMatch(/^1000\n.* root +root /);
+      expect(statSync(box.path("restored.out")).uid).toBe(101_000);
+      expect(existsSync(box.path("images/restore.log"))).toBe(true);
+      const after = statSync(box.path("images"));
+      expect([after.mode, after.uid]).toEqual([before.mode, before.uid]);
     },
   );
 
