@@ -244,6 +244,7 @@ describe("become", () => {
       process,
       defaultUmask: 0o22,
       lastCapability: LAST_CAPABILITY,
+      held: undefined,
       inUserNamespace: false,
       seccomp: undefined,
       nullStdio: [],
@@ -370,6 +371,7 @@ describe("become", () => {
 const BARE: Omit<Become, "process"> = {
   defaultUmask: undefined,
   lastCapability: LAST_CAPABILITY,
+  held: undefined,
   inUserNamespace: true,
   seccomp: undefined,
   nullStdio: [],
