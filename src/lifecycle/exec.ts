@@ -63,6 +63,7 @@ import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
 import { isOrdinaryUser } from "./users.ts";
+import { warnOfProcess } from "./warnings.ts";
 
 /** Runs a process. The status is its own when tsrun waits for it. */
 export function command(context: Context<"exec">): ExitStatus {
@@ -71,6 +72,7 @@ export function command(context: Context<"exec">): ExitStatus {
   checkStatus(container, flags.ignorePaused);
   const { process, config } = execProcess(container, flags, args.slice(1));
   checkConsole(process.terminal === true, flags.detach, flags.consoleSocket);
+  warnOfProcess(process, hasUserNamespace(container.state), context.log);
   const cgroup = cgroupForExec(container, flags.cgroup);
   checkModules(process, undefined, thisHost);
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
@@ -231,6 +233,7 @@ function prepare(as: Preparation) {
     defaultUmask: undefined,
     extraEnv: as.env,
     lastCapability: thisHost.lastCapability(),
+    held: changesUser ? undefined : thisHost.heldCapabilities(),
     inUserNamespace: changesUser || inUserNamespace(),
     ...(process.execCPUAffinity !== undefined && { affinity: process.execCPUAffinity }),
     isEnvoy: heir !== undefined,

@@ -76,6 +76,7 @@ export function planInside(at: Inside) {
     defaultUmask: DEFAULT_UMASK,
     extraEnv: at.env,
     lastCapability: thisHost.lastCapability(),
+    held: hasNamespace(namespaces, "user") ? undefined : thisHost.heldCapabilities(),
     inUserNamespace: hasNamespace(namespaces, "user") || inUserNamespace(),
     openToOwner: isOrdinaryUser() && namespaces.created.has("user"),
   });

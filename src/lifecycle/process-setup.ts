@@ -1,6 +1,7 @@
 // From init (or the process of an exec) inside its root to its program, found and ready to be run: what create, run and
 // exec have in common.
 
+import type { HeldCapabilities } from "../linux/capabilities.ts";
 import { hasHome, uniqueEnvironment, withHome } from "../linux/environment.ts";
 import { planHandingOver } from "../linux/handing-over.ts";
 import type { Kernel } from "../linux/kernel.ts";
@@ -30,6 +31,8 @@ export interface ProcessRequest {
   /** Entries that tsrun adds to the environment. */
   readonly extraEnv: readonly string[];
   readonly lastCapability: number;
+  /** As in Become. */
+  readonly held: HeldCapabilities | undefined;
   /** Whether setgroups(2) may be denied it. */
   readonly inUserNamespace: boolean;
   /** Whether an ordinary user made the user namespace that it is init of. */

@@ -23,6 +23,7 @@ import {
   cloneArgs,
 } from "./abi/sched.ts";
 import { adopt, close, syscall } from "./calls.ts";
+import type { HeldCapabilities } from "./capabilities.ts";
 import {
   planBoundingSet,
   planCapabilities,
@@ -238,6 +239,8 @@ export interface Become {
   /** The umask where the config has none. */
   readonly defaultUmask: number | undefined;
   readonly lastCapability: number;
+  /** What it has of capabilities until then; undefined in a user namespace of the container's, where it has all. */
+  readonly held: HeldCapabilities | undefined;
   /** Whether setgroups(2) may be denied it. */
   readonly inUserNamespace: boolean;
   readonly seccomp: SeccompFilter | undefined;
@@ -288,7 +291,7 @@ export function become(plan: Plan, as: Become): Became {
   planBoundingSet(plan, process, as.lastCapability);
   planUser(plan, user, as.inUserNamespace);
   planCwdAsUser(plan, process, cwd);
-  planCapabilities(plan, process, as.lastCapability);
+  planCapabilities(plan, process, as.lastCapability, as.held);
   if (as.openToOwner) planOpenToOwner(plan);
   else planClosed(plan);
   const umask = user.umask ?? as.defaultUmask;

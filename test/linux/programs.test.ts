@@ -254,6 +254,7 @@ describe("become", () => {
       process,
       defaultUmask: 0o22,
       lastCapability: LAST_CAPABILITY,
+      held: undefined,
       inUserNamespace: false,
       seccomp: undefined,
       nullStdio: [],
@@ -404,6 +405,7 @@ describe("become", () => {
 const BARE: Omit<Become, "process"> = {
   defaultUmask: undefined,
   lastCapability: LAST_CAPABILITY,
+  held: undefined,
   inUserNamespace: true,
   seccomp: undefined,
   nullStdio: [],

@@ -293,7 +293,7 @@ export const GUARDS: readonly Guard[] = [
     tried: "exec and run, with --cap and --user: what do children inherit",
     guard: "planCapabilities: the inheritable set is the config's",
     test: [`${A}/callers.test.ts`, "inherit no capability"],
-    edits: [edit("src/linux/credentials.ts", 'inheritable: bits("inheritable")', 'inheritable: bits("permitted")')],
+    edits: [edit("src/linux/credentials.ts", "permitted, inheritable })", "permitted, inheritable: permitted })")],
   },
   {
     id: "CVE-2026-30892 CVE-2016-3697",
