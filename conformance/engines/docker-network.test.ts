@@ -1,53 +1,30 @@
 // Docker's bridge networks with NAT, on the default runtime: a published port, names of containers, the way out. The
 // daemon's network namespace is the host here, and another one, at the end of a cable, is all that is outside of it.
 
-import { spawn, spawnSync } from "node:child_process";
-import { readlinkSync } from "node:fs";
+import { spawn } from "node:child_process";
 import { expect, vi } from "vitest";
-import { type Missing, needs, program } from "../../test/root/harness/needs.ts";
-import type { Sandbox } from "../../test/root/harness/sandbox.ts";
-import { dockerPrograms, type OwnDocker, ownDocker, until } from "./own-network.ts";
+import { needs, program } from "../../test/root/harness/needs.ts";
+import {
+  dockerPrograms,
+  HOST,
+  NETWORKS,
+  natMissing,
+  OUTSIDE,
+  type OwnDocker,
+  outside,
+  ownDocker,
+  until,
+} from "./own-network.ts";
 
-const HOST = "10.77.0.1";
-const OUTSIDE = "10.77.0.2";
 /** Says hello to whoever connects to port 80. */
 const SERVER = ["busybox", "nc", "-ll", "-p", "80", "-e", "echo", "hello"];
 /** Tells whoever connects to port 90 where he came from. */
 const WHO = `require("node:net").createServer((socket) => socket.end(socket.remoteAddress + "\\n")).listen(90, "0.0.0.0")`;
-/** Networks get their addresses from here, so that none is one of the cable's. */
-const NETWORKS = { "default-address-pools": [{ base: "10.78.0.0/16", size: 24 }] };
 
 // An emulated PC takes its time.
-vi.setConfig({ testTimeout: 300_000 });
+vi.setConfig({ testTimeout: 600_000 });
 
 const networkTest = needs(...dockerPrograms, program("iptables"), natMissing());
-
-/** Tries it: what lists an empty table of the packet filter may still know no NAT. */
-function natMissing(): Missing {
-  const rule = ["iptables", "--table", "nat", "--append", "POSTROUTING", "--jump", "MASQUERADE"];
-  return spawnSync("unshare", ["--net", ...rule]).status === 0 ? undefined : "this kernel has no NAT";
-}
-
-/** Makes a network namespace at the end of a cable to the daemon's; what runs a program in it, and its output. */
-async function outside(box: Sandbox, docker: OwnDocker): Promise<(...words: string[]) => string> {
-  const holder = spawn("unshare", ["--net", "sleep", "infinity"], { stdio: "ignore" });
-  box.defer(() => void holder.kill("SIGKILL"));
-  const namespace = `/proc/${holder.pid}/ns/net`;
-  await until(
-    async () => readlinkSync(namespace),
-    (its) => its !== readlinkSync("/proc/self/ns/net"),
-  );
-  const run = (...words: string[]): string =>
-    spawnSync("nsenter", [`--net=${namespace}`, ...words], { encoding: "utf8", timeout: 20_000 }).stdout;
-  docker.inNetwork("ip", ..."link add cable type veth peer name cable netns".split(" "), `${holder.pid}`);
-  docker.inNetwork("ip", "address", "add", `${HOST}/24`, "dev", "cable");
-  docker.inNetwork("ip", "link", "set", "cable", "up");
-  run("ip", "address", "add", `${OUTSIDE}/24`, "dev", "cable");
-  run("ip", "link", "set", "cable", "up");
-  const server = spawn("nsenter", [`--net=${namespace}`, process.execPath, "--eval", WHO], { stdio: "ignore" });
-  box.defer(() => void server.kill("SIGKILL"));
-  return run;
-}
 
 /** What the program at an address and port says, asked from within a container; empty where none is reached. */
 function asked({ call }: OwnDocker, container: string, address: string, port: number) {
@@ -58,7 +35,7 @@ const said = (text: string): boolean => text !== "";
 
 networkTest("docker network: published port, reached from the host and from outside [qemu]", async ({ box }) => {
   const docker = await ownDocker(box, NETWORKS);
-  const fromOutside = await outside(box, docker);
+  const { run: fromOutside } = await outside(box, docker);
   await docker.ask("run", "--detach", "--name", "web", "--publish", "8080:80", ...SERVER);
   expect(await docker.ask("inspect", "--format", "{{.HostConfig.Runtime}}", "web")).toBe("tested");
   expect(await docker.ask("port", "web", "80/tcp")).toContain("0.0.0.0:8080");
@@ -103,14 +80,16 @@ networkTest(
 
 networkTest("docker network: outbound NAT from two networks, none from an internal one [qemu]", async ({ box }) => {
   const docker = await ownDocker(box, NETWORKS);
-  const fromOutside = await outside(box, docker);
+  const { namespace, run } = await outside(box, docker);
+  const server = spawn("nsenter", [`--net=${namespace}`, process.execPath, "--eval", WHO], { stdio: "ignore" });
+  box.defer(() => void server.kill("SIGKILL"));
   await docker.ask("network", "create", "one");
   await docker.ask("network", "create", "two");
   await docker.ask("network", "create", "--internal", "closed");
   for (const network of ["one", "two", "closed"]) {
     await docker.ask("run", "--detach", "--name", `in-${network}`, "--network", network, "busybox", "sleep", "1000");
   }
-  expect(fromOutside("ip", "route"), "outside knows no way to the containers").not.toContain("10.78.");
+  expect(run("ip", "route"), "outside knows no way to the containers").not.toContain("10.78.");
   expect(await until(asked(docker, "in-one", OUTSIDE, 90), said), "they come from the host").toBe(`${HOST}\n`);
   expect(await asked(docker, "in-two", OUTSIDE, 90)()).toBe(`${HOST}\n`);
   expect(await asked(docker, "in-closed", OUTSIDE, 90)()).toBe("");

@@ -1,13 +1,24 @@
 // Docker Swarm on one node, with the runtime as the default one, which is all that Swarm lets one choose: services, their
-// replicas, rolling updates. Their tasks are in the node's network, since the ingress network needs NAT and IPVS: the
-// test of that one is for QEMU.
+// replicas, rolling updates. Their tasks are in the node's network, but for the last two tests: overlay networks need NAT,
+// and the ingress network IPVS too.
 
 import { writeFileSync } from "node:fs";
 import { expect, vi } from "vitest";
-import { needs } from "../../test/root/harness/needs.ts";
+import type { Json } from "../../test/root/harness/config.ts";
+import { kernelFile, loadModule, needs } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import { limitOf } from "./engine.ts";
-import { dockerPrograms, type OwnDocker, ownDocker, until, WITHOUT_NAT } from "./own-network.ts";
+import {
+  dockerPrograms,
+  HOST,
+  NETWORKS,
+  natMissing,
+  type OwnDocker,
+  outside,
+  ownDocker,
+  until,
+  WITHOUT_NAT,
+} from "./own-network.ts";
 
 /** A task that says hello and waits until it is stopped. */
 const TASK = ["busybox", "sh", "-c", `trap "exit 0" TERM; echo "hello $VERSION"; sleep 1000 & wait`];
@@ -23,14 +34,14 @@ const QUICK = [
   "5s",
 ];
 
-/** A rolling update of ten tasks is twenty starts and ten stops, on a machine that may be busy. */
-vi.setConfig({ testTimeout: 180_000 });
+// A rolling update of ten tasks is twenty starts and ten stops, on a machine that may be busy, and QEMU takes its time.
+vi.setConfig({ testTimeout: 600_000 });
 
 const swarmTest = needs(...dockerPrograms);
 
 /** A node that is a swarm. */
-async function swarm(box: Sandbox): Promise<OwnDocker> {
-  const docker = await ownDocker(box, WITHOUT_NAT);
+async function swarm(box: Sandbox, settings: Json = WITHOUT_NAT): Promise<OwnDocker> {
+  const docker = await ownDocker(box, settings);
   await docker.ask("swarm", "init", "--advertise-addr", "127.0.0.1");
   return docker;
 }
@@ -211,4 +222,53 @@ swarmTest("docker swarm: drain of the node, service removal, the node leaves", a
   await ask("swarm", "leave", "--force");
   expect(await ask("info", "--format", "{{.Swarm.LocalNodeState}}")).toBe("inactive");
   expect((await call("node", "ls")).code, "not a swarm any more").not.toBe(0);
+});
+
+/** Tells whoever connects to port 80 which task it is. */
+const WHICH = ["busybox", "sh", "-c", "trap 'exit 0' TERM; nc -ll -p 80 -e hostname & wait"];
+const NAMED = ["--detach", "--name", "web", "--replicas", "3", "--hostname", "task-{{.Task.Slot}}"];
+
+/** Creates the service of three tasks that tell their names, and waits for them. */
+async function createNamed({ ask }: OwnDocker, ...options: string[]): Promise<void> {
+  await ask("service", "create", ...NAMED, ...options, ...WHICH);
+  await until(
+    () => ask("service", "ls", "--format", "{{.Replicas}}"),
+    (running) => running === "3/3",
+  );
+}
+
+/** Asks until each of the three tasks has answered. */
+async function untilAllAnswered(ask: () => Promise<string>): Promise<void> {
+  const seen = new Set<string>();
+  await until(
+    async () => [...seen.add((await ask()).trim())].filter((name) => /^task-[123]$/.test(name)),
+    (names) => names.length === 3,
+  );
+}
+
+needs(...dockerPrograms, natMissing())(
+  "docker swarm: overlay network, tasks found by the service's name [qemu]",
+  async ({ box }) => {
+    const docker = await swarm(box, NETWORKS);
+    const { ask, call } = docker;
+    await ask("network", "create", "--driver", "overlay", "--attachable", "inner");
+    await createNamed(docker, "--network", "inner", "--endpoint-mode", "dnsrr");
+    await ask("run", "--detach", "--name", "app", "--network", "inner", "busybox", "sleep", "1000");
+    await untilAllAnswered(async () => (await call("exec", "app", "nc", "-w", "3", "web", "80")).stdout);
+    const addresses = await ask("exec", "app", "nslookup", "-type=a", "tasks.web");
+    expect(addresses.match(/^Address: 10\.0\.\d+\.\d+$/gm)).toHaveLength(3);
+  },
+);
+
+loadModule("ip_vs");
+
+needs(
+  ...dockerPrograms,
+  natMissing(),
+  kernelFile("/proc/net/ip_vs"),
+)("docker swarm: ingress network, a published port shared by the tasks [qemu]", async ({ box }) => {
+  const docker = await swarm(box, NETWORKS);
+  const { run } = await outside(box, docker);
+  await createNamed(docker, "--publish", "8080:80");
+  await untilAllAnswered(async () => run("busybox", "nc", "-w", "5", HOST, "8080"));
 });
