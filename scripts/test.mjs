@@ -24,6 +24,7 @@ const PROGRAMS = {
   uidmap: "newuidmap",
   podman: "podman",
   conmon: "conmon",
+  catatonit: "catatonit",
   containerd: "containerd",
   "docker.io": "dockerd",
   libseccomp2: "/usr/lib/x86_64-linux-gnu/libseccomp.so.2|/usr/lib/aarch64-linux-gnu/libseccomp.so.2",
