@@ -89,7 +89,7 @@ function suites() {
     {
       name: "vm, engines",
       missing: guestMissing(),
-      guest: { project: "engines", words: [], seconds: 600 },
+      guest: { project: "engines", words: [], seconds: 1800 },
     },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];

@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { kernelFile, type Missing } from "../../test/root/harness/needs.ts";
 import { SYSTEMD_SOCKET } from "../../test/root/harness/runtime.ts";
+import { runtimeProgram } from "./engine.ts";
 import { operation, type Podman, root, tester } from "./podman-user.ts";
 
 const BOTH = [root, tester];
@@ -22,19 +23,18 @@ type Units = Readonly<Record<string, readonly string[]>>;
 /** Has the user's systemd run these units while the script runs. In it `$S` is systemctl, and `show` prints a unit's properties. */
 function withUnits(podman: Podman, units: Units, script: string) {
   const { systemctl, units: directory } = podman.user;
-  const names = Object.keys(units)
-    .map((name) => `${directory}/${name}`)
-    .join(" ");
-  for (const [name, lines] of Object.entries(units)) writeFileSync(podman.box.path(name), `${lines.join("\n")}\n`);
-  const files = Object.keys(units)
-    .map((name) => podman.box.path(name))
-    .join(" ");
+  const names = Object.keys(units);
+  for (const [name, lines] of Object.entries(units))
+    writeFileSync(podman.box.path(name), `${[...lines, ...WITHOUT_NETWORK].join("\n")}\n`);
   return podman.run(`
-    S='${systemctl}'; show() { $S show --value "$@" | grep . | tr '\\n' ' '; echo; }
-    mkdir -p ${directory}; cp ${files} ${directory}; $S daemon-reload
+    S='${systemctl}'; show() { $S show --value "$@" | grep . | tr '\n' ' '; echo; }
+    mkdir -p ${directory}; cp ${names.map((name) => podman.box.path(name)).join(" ")} ${directory}; $S daemon-reload
     ${script}
-    rm ${names}; $S daemon-reload; $S reset-failed`);
+    rm ${names.map((name) => `${directory}/${name}`).join(" ")}; $S daemon-reload; $S reset-failed`);
 }
+
+/** A user's unit would else wait for one of the system's, network-online.target, which nobody may have started. */
+const WITHOUT_NETWORK = ["[Quadlet]", "DefaultDependencies=false"];
 
 const container = (podman: Podman, name: string, ...more: readonly string[]): string[] => [
   ...["[Container]", `ContainerName=${name}`, "Image=localhost/busybox:latest", "Pull=never"],
@@ -160,6 +160,34 @@ spec:
       ...["start 0", "active running ", "in a cube"],
       ...["localhost/busybox", "localhost/podman-pause", "localhost/podman-pause"],
       ...["success inactive ", ""],
+    ]);
+  },
+  systemd,
+);
+
+operation(
+  BOTH,
+  "Quadlet: a container that is ready when its health check, which systemd's timer runs, succeeds",
+  async (podman) => {
+    // In the default storage: the timer calls Podman without options.
+    const name = `healthy-${podman.box.word}`.toLowerCase();
+    const lines = [
+      ...["[Container]", `ContainerName=${name}`, `Image=localhost/${name}:latest`, "Pull=never", "Network=none"],
+      ...[`GlobalArgs=--runtime ${runtimeProgram(podman.box)}`, "Notify=healthy"],
+      ...["HealthCmd=test -e /tmp/well", "HealthInterval=1s"],
+      `Exec=sh -c '(sleep 2; touch /tmp/well) & ${STAY}'`,
+    ];
+    const result = await withUnits(
+      podman,
+      { [`${name}.container`]: lines },
+      `
+      podman import ${podman.box.path("rootfs.tar")} ${name} >/dev/null 2>&1
+      $S start ${name}; echo start $?; podman exec ${name} ls /tmp; podman inspect ${name} --format '{{.State.Health.Status}}'
+      [ $(podman inspect ${name} --format '{{.State.ConmonPid}}') = $($S show --value -p MainPID ${name}) ] && echo conmon is the main process
+      $S stop ${name}; show -p Result -p ActiveState ${name}; podman rmi ${name} >/dev/null`,
+    );
+    expect(result.stdout.split("\n")).toEqual([
+      ...["start 0", "well", "healthy", "conmon is the main process", "success inactive ", ""],
     ]);
   },
   systemd,
