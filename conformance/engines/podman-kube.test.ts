@@ -202,6 +202,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: served}
 spec:
+  terminationGracePeriodSeconds: 1
   containers:
   - name: c
     image: localhost/busybox:latest
