@@ -93,7 +93,7 @@ function suites() {
     {
       name: "vm, engines",
       missing: guestMissing(),
-      guest: { project: "engines", words: [], seconds: 600 },
+      guest: { project: "engines", words: [], seconds: 1800 },
     },
     {
       name: "vm, engines of sid",
