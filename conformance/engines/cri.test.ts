@@ -1,5 +1,6 @@
 // Pods and containers as kubelet makes them: containerd's CRI service, its runtime class "tsrun" on the runtime under test.
 
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { needs } from "../../test/root/harness/needs.ts";
@@ -7,7 +8,7 @@ import { cniIsThere, SUBNET } from "./cri/cni.ts";
 import { containerdIsThere, containerdOfFile } from "./cri/containerd.ts";
 import { DNS, runPod } from "./cri/pods.ts";
 import { Stream } from "./cri/stream.ts";
-import { limitOf } from "./engine.ts";
+import { cgroupDriver, cgroupParent, limitOf } from "./engine.ts";
 
 const cri = containerdOfFile();
 const needsCri = needs(containerdIsThere);
@@ -147,6 +148,9 @@ needsCri("cri: limits, and limits changed while it runs", async ({ box }) => {
   const resources = { memory_limit_in_bytes: 64 << 20, cpu_shares: 512, cpu_quota: 50_000, cpu_period: 100_000 };
   const container = await pod.start(WAITS, { resources });
   const pid = await container.pid();
+  // In the pod's own cgroup, which kubelet makes and limits.
+  const name = cgroupDriver === "systemd" ? `cri-containerd-${container.id}.scope` : container.id;
+  expect(readFileSync(`/proc/${pid}/cgroup`, "utf8")).toContain(`/${cgroupParent(box).replace("/", "")}/${name}\n`);
   expect(limitOf(pid, "memory.limit_in_bytes", "memory.max")).toBe(`${64 << 20}`);
   const linux = { memory_limit_in_bytes: 96 << 20, cpu_shares: 1024, cpu_quota: 70_000, cpu_period: 100_000 };
   await cri().call("UpdateContainerResources", { container_id: container.id, linux });

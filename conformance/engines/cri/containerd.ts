@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect } from "vitest";
+import { processesOf } from "../../../test/root/harness/leftovers.ts";
 import { type Missing, program } from "../../../test/root/harness/needs.ts";
 import { Sandbox } from "../../../test/root/harness/sandbox.ts";
 import { cgroupDriver, client, removeIfNew, runtimeProgram, socketPath, startDaemon, untilAnswers } from "../engine.ts";
@@ -62,6 +63,7 @@ async function start(box: Sandbox): Promise<CriClient> {
   removeIfNew(box, "/run/containerd");
   const socket = socketPath(box);
   startDaemon(box, "containerd", ["--config", configure(box, socket)]);
+  box.defer(() => untilShimsEnded(box));
   const ctr = client(box, "ctr", ["--address", socket, "--namespace", "k8s.io"]);
   await untilAnswers(box, "containerd", () => ctr("version"));
   expect(await ctr("image", "import", imagesTar(box))).toMatchObject({ code: 0 });
@@ -95,6 +97,11 @@ function configure(box: Sandbox, socket: string): string {
     format === 3 ? `${line}${own}\n` : adapt(runtime, line, `${line}${own}\n`),
   );
   return box.path("containerd.toml");
+}
+
+/** A pod is removed before its shim has ended, and shims do not end with the daemon. */
+async function untilShimsEnded(box: Sandbox): Promise<void> {
+  for (let tries = 0; processesOf(box.word).length > 0 && tries < 200; tries += 1) await sleep(50);
 }
 
 /** CRI learns of an image that `ctr` brought by an event. */
