@@ -24,6 +24,10 @@ const PROGRAMS = {
   uidmap: "newuidmap",
   podman: "podman",
   conmon: "conmon",
+  catatonit: "catatonit",
+  netavark: "/usr/lib/podman/netavark",
+  "aardvark-dns": "/usr/lib/podman/aardvark-dns",
+  buildah: "buildah",
   containerd: "containerd",
   "containernetworking-plugins": "/usr/lib/cni/bridge",
   "docker.io": "dockerd",
@@ -91,17 +95,24 @@ function suites() {
       missing: guestMissing(),
       guest: { project: "engines", words: [], seconds: 600 },
     },
+    {
+      name: "vm, engines of sid",
+      missing: guestMissing("uml", false, "sid"),
+      guest: { suite: "sid", project: "engines", words: ["conformance/engines"], seconds: 600 },
+    },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];
 }
 
 /** Words for vitest that choose the tests with the mark. */
 function markedTests() {
-  const names = readdirSync(join(repository, "test/root"))
-    .filter((name) => name.endsWith(".test.ts"))
-    .map((name) => `test/root/${name}`);
+  const names = ["test/root", "conformance/engines"].flatMap((directory) =>
+    readdirSync(join(repository, directory))
+      .filter((name) => name.endsWith(".test.ts"))
+      .map((name) => `${directory}/${name}`),
+  );
   const files = names.filter((name) => readFileSync(join(repository, name), "utf8").includes(QEMU_MARK));
-  return [...files, "--testNamePattern", QEMU_MARK.replace(/[[\]]/g, "\\$&")];
+  return ["--project", "engines", ...files, "--testNamePattern", QEMU_MARK.replace(/[[\]]/g, "\\$&")];
 }
 
 function runSuite({ name, missing, guest }) {
@@ -124,7 +135,7 @@ function runSuite({ name, missing, guest }) {
   const place = guest === undefined ? "" : `in the guest (${name}): `;
   // The others are no part of a run that is for some only.
   const meant = skipped.filter((test) => guest?.only === undefined || test.name.includes(guest.only));
-  totals.passed += passed;
+  totals.passed += passed.length;
   totals.failed.push(...failed.map((test) => `${place}${test}`));
   totals.skipped.push(...meant.map((test) => ({ name: `${place}${test.name}`, reason: test.reason })));
   if (status !== 0 && failed.length === 0) totals.failed.push(`the suite "${name}" ended with status ${status}`);
