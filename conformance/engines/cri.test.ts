@@ -9,9 +9,13 @@ import { containerdIsThere, containerdOfFile } from "./cri/containerd.ts";
 import { DNS, runPod } from "./cri/pods.ts";
 import { Stream } from "./cri/stream.ts";
 import { cgroupDriver, cgroupParent, limitOf } from "./engine.ts";
+import { scaled } from "./patience.ts";
 
 const cri = containerdOfFile();
 const needsCri = needs(containerdIsThere);
+
+/** How long something may take to come about. */
+const POLL = { timeout: scaled(5000) };
 
 /** A process that waits and that TERM ends. */
 const WAITS = "trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.05; done";
@@ -86,7 +90,7 @@ needsCri("cri: exec that is stopped when its time is over", async ({ box }) => {
   const pod = await runPod(cri(), box);
   const container = await pod.start(WAITS);
   await expect(container.exec("exec sleep 1234", 1)).rejects.toThrow(/timeout|deadline/i);
-  await expect.poll(async () => (await container.exec("ps -o args")).stdout).not.toContain("sleep 1234");
+  await expect.poll(async () => (await container.exec("ps -o args")).stdout, POLL).not.toContain("sleep 1234");
 });
 
 needsCri("cri: exec with streams", async ({ box }) => {
@@ -106,9 +110,9 @@ needsCri("cri: exec with a terminal", async ({ box }) => {
   const cmd = ["sh", "-c", "tty; read line; stty size; exit 6"];
   const { url } = await cri().call("Exec", { container_id: container.id, cmd, tty: true, stdin: true, stdout: true });
   const stream = await Stream.open(url);
-  await expect.poll(() => stream.stdout).toContain("/dev/pts/0");
+  await expect.poll(() => stream.stdout, POLL).toContain("/dev/pts/0");
   stream.resize(123, 45);
-  await sleep(300); // the size takes another way than the input
+  await sleep(scaled(300)); // the size takes another way than the input
   stream.write("\n");
   const { code, stdout } = await stream.end();
   expect(code).toBe(6);
@@ -123,7 +127,7 @@ needsCri("cri: attach to a container with a terminal", async ({ box }) => {
   stream.write("some words\n");
   expect((await container.ended()).exit_code).toBe(2);
   expect(container.log().stdout).toContain("/dev/pts/0\n");
-  await expect.poll(() => stream.stdout).toContain("got some words");
+  await expect.poll(() => stream.stdout, POLL).toContain("got some words");
   stream.close();
 });
 
