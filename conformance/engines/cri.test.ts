@@ -1,5 +1,6 @@
 // Pods and containers as kubelet makes them: containerd's CRI service, its runtime class "tsrun" on the runtime under test.
 
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { needs } from "../../test/root/harness/needs.ts";
@@ -7,10 +8,14 @@ import { cniIsThere, SUBNET } from "./cri/cni.ts";
 import { containerdIsThere, containerdOfFile } from "./cri/containerd.ts";
 import { DNS, runPod } from "./cri/pods.ts";
 import { Stream } from "./cri/stream.ts";
-import { limitOf } from "./engine.ts";
+import { cgroupDriver, cgroupParent, limitOf } from "./engine.ts";
+import { scaled } from "./patience.ts";
 
 const cri = containerdOfFile();
 const needsCri = needs(containerdIsThere);
+
+/** How long something may take to come about. */
+const POLL = { timeout: scaled(5000) };
 
 /** A process that waits and that TERM ends. */
 const WAITS = "trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.05; done";
@@ -85,7 +90,7 @@ needsCri("cri: exec that is stopped when its time is over", async ({ box }) => {
   const pod = await runPod(cri(), box);
   const container = await pod.start(WAITS);
   await expect(container.exec("exec sleep 1234", 1)).rejects.toThrow(/timeout|deadline/i);
-  await expect.poll(async () => (await container.exec("ps -o args")).stdout).not.toContain("sleep 1234");
+  await expect.poll(async () => (await container.exec("ps -o args")).stdout, POLL).not.toContain("sleep 1234");
 });
 
 needsCri("cri: exec with streams", async ({ box }) => {
@@ -105,9 +110,9 @@ needsCri("cri: exec with a terminal", async ({ box }) => {
   const cmd = ["sh", "-c", "tty; read line; stty size; exit 6"];
   const { url } = await cri().call("Exec", { container_id: container.id, cmd, tty: true, stdin: true, stdout: true });
   const stream = await Stream.open(url);
-  await expect.poll(() => stream.stdout).toContain("/dev/pts/0");
+  await expect.poll(() => stream.stdout, POLL).toContain("/dev/pts/0");
   stream.resize(123, 45);
-  await sleep(300); // the size takes another way than the input
+  await sleep(scaled(300)); // the size takes another way than the input
   stream.write("\n");
   const { code, stdout } = await stream.end();
   expect(code).toBe(6);
@@ -122,7 +127,7 @@ needsCri("cri: attach to a container with a terminal", async ({ box }) => {
   stream.write("some words\n");
   expect((await container.ended()).exit_code).toBe(2);
   expect(container.log().stdout).toContain("/dev/pts/0\n");
-  await expect.poll(() => stream.stdout).toContain("got some words");
+  await expect.poll(() => stream.stdout, POLL).toContain("got some words");
   stream.close();
 });
 
@@ -147,6 +152,9 @@ needsCri("cri: limits, and limits changed while it runs", async ({ box }) => {
   const resources = { memory_limit_in_bytes: 64 << 20, cpu_shares: 512, cpu_quota: 50_000, cpu_period: 100_000 };
   const container = await pod.start(WAITS, { resources });
   const pid = await container.pid();
+  // In the pod's own cgroup, which kubelet makes and limits.
+  const name = cgroupDriver === "systemd" ? `cri-containerd-${container.id}.scope` : container.id;
+  expect(readFileSync(`/proc/${pid}/cgroup`, "utf8")).toContain(`/${cgroupParent(box).replace("/", "")}/${name}\n`);
   expect(limitOf(pid, "memory.limit_in_bytes", "memory.max")).toBe(`${64 << 20}`);
   const linux = { memory_limit_in_bytes: 96 << 20, cpu_shares: 1024, cpu_quota: 70_000, cpu_period: 100_000 };
   await cri().call("UpdateContainerResources", { container_id: container.id, linux });

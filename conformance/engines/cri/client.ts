@@ -5,9 +5,10 @@ import { fileURLToPath } from "node:url";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import protobuf from "protobufjs";
 import type { Json } from "../../../test/root/harness/config.ts";
+import { scaled } from "../patience.ts";
 
 /** The most that one call may take, in milliseconds. */
-const DEADLINE = 40_000;
+const DEADLINE = scaled(40_000);
 
 const proto = fileURLToPath(new URL("runtime.proto", import.meta.url));
 const root = new protobuf.Root().loadSync(proto, { keepCase: true });

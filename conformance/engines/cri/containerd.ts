@@ -5,9 +5,11 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect } from "vitest";
+import { processesOf } from "../../../test/root/harness/leftovers.ts";
 import { type Missing, program } from "../../../test/root/harness/needs.ts";
 import { Sandbox } from "../../../test/root/harness/sandbox.ts";
 import { cgroupDriver, client, removeIfNew, runtimeProgram, socketPath, startDaemon, untilAnswers } from "../engine.ts";
+import { scaled } from "../patience.ts";
 import { CriClient } from "./client.ts";
 import { configureCni } from "./cni.ts";
 import { IMAGE, imagesTar, PAUSE_IMAGE } from "./images.ts";
@@ -62,6 +64,7 @@ async function start(box: Sandbox): Promise<CriClient> {
   removeIfNew(box, "/run/containerd");
   const socket = socketPath(box);
   startDaemon(box, "containerd", ["--config", configure(box, socket)]);
+  box.defer(() => untilShimsEnded(box));
   const ctr = client(box, "ctr", ["--address", socket, "--namespace", "k8s.io"]);
   await untilAnswers(box, "containerd", () => ctr("version"));
   expect(await ctr("image", "import", imagesTar(box))).toMatchObject({ code: 0 });
@@ -97,11 +100,16 @@ function configure(box: Sandbox, socket: string): string {
   return box.path("containerd.toml");
 }
 
+/** A pod is removed before its shim has ended, and shims do not end with the daemon. */
+async function untilShimsEnded(box: Sandbox): Promise<void> {
+  for (let tries = 0; processesOf(box.word).length > 0 && tries < 200; tries += 1) await sleep(scaled(50));
+}
+
 /** CRI learns of an image that `ctr` brought by an event. */
 async function untilKnown(cri: CriClient, image: string): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {
     if ((await cri.call("ImageStatus", { image: { image } })).image !== null) return;
-    await sleep(50);
+    await sleep(scaled(50));
   }
   throw new Error(`CRI does not learn of the image ${image}`);
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Json } from "../../../test/root/harness/config.ts";
 import type { Sandbox } from "../../../test/root/harness/sandbox.ts";
 import { cgroupParent, removeParentCgroups } from "../engine.ts";
+import { scaled } from "../patience.ts";
 import type { ContainerStatus, CriClient } from "./client.ts";
 import { IMAGE } from "./images.ts";
 
@@ -148,7 +149,7 @@ export class PodContainer {
     for (let tries = 0; tries < 600; tries += 1) {
       const status = await this.status();
       if (status.state === "CONTAINER_EXITED") return status;
-      await sleep(25);
+      await sleep(scaled(25));
     }
     throw new Error(`does not end:\n${JSON.stringify(this.log())}`);
   }
@@ -157,7 +158,7 @@ export class PodContainer {
   async says(line: string): Promise<void> {
     for (let tries = 0; tries < 600; tries += 1) {
       if (this.log().stdout.split("\n").includes(line)) return;
-      await sleep(25);
+      await sleep(scaled(25));
     }
     throw new Error(`does not say "${line}":\n${JSON.stringify(this.log())}`);
   }
