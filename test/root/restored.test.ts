@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, readlinkSync, rmSync, unlinkSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { cgroupFile, OWN_CGROUP, readCgroup } from "./harness/cgroup-files.ts";
 import { type Json, merge, mounts, namespaces } from "./harness/config.ts";
@@ -112,6 +112,21 @@ describe("a restored container [qemu]", { timeout: 180_000 }, () => {
       expect(await restore(box, container, ...flags)).toMatchObject({ code: 0, stderr: "" });
     },
   );
+});
+
+describe("where nothing could be restored [qemu]", { timeout: 120_000 }, () => {
+  needs(...criu, ofTsrun)("nothing is checkpointed: in a user namespace that another has made", async ({ box }) => {
+    const holder = spawn("unshare", ["--user", "sleep", "1000"], { stdio: "ignore" });
+    box.defer(() => void holder.kill("SIGKILL"));
+    const path = `/proc/${holder.pid}/ns/user`;
+    while (readlinkSync(path) === readlinkSync("/proc/self/ns/user")) await pause();
+    for (const map of ["uid_map", "gid_map"]) writeFileSync(`/proc/${holder.pid}/${map}`, "0 100000 65536\n");
+    const container = mapped(box, namespaces("pid", "network", "ipc", "uts", "mount", `user=${path}`));
+    expect(await container.runDetached()).toMatchObject({ code: 0, stderr: "" });
+    const { code, stderr } = await checkpoint(box, container);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("linux.namespaces: CRIU cannot join a user namespace")]);
+    expect((await container.state()).status).toBe("running");
+  });
 });
 
 describe("where nothing can be restored nothing is left [qemu]", { timeout: 120_000 }, () => {
