@@ -2,7 +2,7 @@
 // [qemu]: CRIU, and a kernel for it, are in the guest under QEMU.
 
 import { existsSync, writeFileSync } from "node:fs";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { criu, pause } from "../../test/root/harness/criu.ts";
 import { needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
@@ -20,6 +20,9 @@ import {
 } from "./engine.ts";
 
 const COUNT = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done";
+
+// An emulated machine is slow.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
 /** A Docker with a container `box` that counts. */
 async function started(box: Sandbox) {

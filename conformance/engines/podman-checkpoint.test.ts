@@ -2,7 +2,7 @@
 // [qemu]: CRIU, and a kernel for it, are in the guest under QEMU.
 
 import { existsSync, statSync } from "node:fs";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { criu, memoryTracking, pause } from "../../test/root/harness/criu.ts";
 import { type Missing, needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
@@ -18,6 +18,9 @@ import {
 
 const LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
 const COUNT = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done";
+
+// An emulated machine is slow.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
 /** What is in the storage of a Podman, with a container `c` that counts. */
 async function started(box: Sandbox, flags: readonly string[] = [], script = COUNT) {
@@ -60,6 +63,16 @@ needsAll()("podman: checkpoint and restore [qemu]", async ({ box }) => {
     .replace("config.json", "");
   expect([existsSync(`${directory}dump.log`), existsSync(`${directory}restore.log`)]).toEqual([true, true]);
   expect((await call("stop", "--time=1", "c")).code).toBe(0);
+});
+
+needsAll()("podman: checkpoint and restore, with a user namespace [qemu]", async ({ box }) => {
+  box.makeReachable();
+  const { call, last, beyond } = await started(box, ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]);
+  expect(await call("container", "checkpoint", "c")).toMatchObject({ code: 0, stderr: "" });
+  const before = await last("c");
+  expect(await call("container", "restore", "c")).toMatchObject({ code: 0, stderr: "" });
+  await beyond("c", before + 2);
+  expect((await call("exec", "c", "cat", "/proc/self/uid_map")).stdout).toMatch(/^\s*0\s+100000\s+65536\n$/);
 });
 
 needsAll()("podman: checkpoint --leave-running --export, restore --import --name [qemu]", async ({ box }) => {

@@ -1,11 +1,12 @@
 // The flags of checkpoint and restore, each with a container that CRIU refuses without it, or with what it changes.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { readCgroup } from "./harness/cgroup-files.ts";
 import { merge, mounts, namespaces, sh } from "./harness/config.ts";
-import { checkpoint, counting, criu, pause, restore } from "./harness/criu.ts";
-import { except, kernelFile, needs, program } from "./harness/needs.ts";
+import { checkpoint, counting, criu, pause, restore, socketOptions } from "./harness/criu.ts";
+import { except, kernelFile, type Missing, needs, program } from "./harness/needs.ts";
 
 const COUNT = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done";
 
@@ -69,6 +70,33 @@ describe("flags of checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
     expect(logger.readFile("log")).toContain("crond");
   });
 
+  needs(
+    ...criu,
+    ofTsrun,
+    socketOptions(),
+  )("--tcp-skip-in-flight: a connection that nobody has accepted yet", async ({ box }) => {
+    const stopped = "nc -l -p 5000 >/got & sleep 0.5; kill -STOP $!";
+    const container = box.container(sh(`${stopped}; sleep 1000 | nc 127.0.0.1 5000 & sleep 0.5; ${COUNT}`));
+    await container.runDetached();
+    await container.untilOutput("1\n");
+    const refused = await checkpoint(box, container, "--tcp-established");
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/in-?flight/i)]);
+    const flags = ["--tcp-established", "--tcp-skip-in-flight"];
+    expect(await checkpoint(box, container, ...flags)).toMatchObject({ code: 0, stderr: "" });
+    expect(await restore(box, container, "--tcp-established")).toMatchObject({ code: 0, stderr: "" });
+    expect((await container.state()).status).toBe("running");
+  });
+
+  needs(...criu, ofTsrun)("of restore: those that change nothing here", async ({ box }) => {
+    const container = box.container(counting());
+    await container.runDetached();
+    await container.untilOutput("1\n");
+    expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
+    const context = ["--lsm-mount-context", "system_u:object_r:container_file_t:s0"]; // no mount has one
+    const flags = ["--no-subreaper", "--no-pivot", "--shell-job", ...context];
+    expect(await restore(box, container, ...flags)).toMatchObject({ code: 0, stderr: "" });
+  });
+
   // tsrun makes the cgroup by the config before CRIU comes to it.
   for (const [mode, limit] of [
     ["soft", "50"],
@@ -125,4 +153,35 @@ describe("flags of checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
     expect(await addresses()).toContain("eth0@");
     expect(await addresses()).not.toContain("10.9.8.7");
   });
+
+  needs(
+    ...criu,
+    ofTsrun,
+    apparmor(),
+    program("apparmor_parser"),
+  )("--lsm-profile: AppArmor confines by another profile", async ({ box }) => {
+    const load = (name: string): string => {
+      const profile = `${box.word}-${name}`;
+      const rules = "file, capability, network, mount, umount, signal, ptrace, unix,";
+      writeFileSync(box.path(name), `profile ${profile} flags=(attach_disconnected,mediate_deleted) { ${rules} }\n`);
+      execFileSync("apparmor_parser", ["--replace", "--skip-cache", box.path(name)]);
+      box.defer(() => void execFileSync("apparmor_parser", ["--remove", box.path(name)]));
+      return profile;
+    };
+    const [first, second] = [load("first"), load("second")];
+    const container = box.container(merge(counting(), { process: { apparmorProfile: first } }));
+    expect(await container.runDetached()).toMatchObject({ code: 0, stderr: "" });
+    await container.untilOutput("1\n");
+    const profile = async () =>
+      readFileSync(`/proc/${(await container.state()).pid}/attr/apparmor/current`, "utf8").trim();
+    expect(await profile()).toBe(`${first} (enforce)`);
+    expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
+    expect(await restore(box, container, "--lsm-profile", `apparmor:${second}`)).toMatchObject({ code: 0, stderr: "" });
+    expect(await profile()).toBe(`${second} (enforce)`);
+  });
 });
+
+function apparmor(): Missing {
+  const path = "/sys/module/apparmor/parameters/enabled";
+  return existsSync(path) && readFileSync(path, "utf8").startsWith("Y") ? undefined : "this kernel runs no AppArmor";
+}

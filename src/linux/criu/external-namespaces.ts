@@ -10,9 +10,16 @@ import type { CriuOptions } from "./messages.ts";
 /** The names that runc gives them, so that its images and tsrun's are alike. */
 const NAMES: { readonly [T in NamespaceType]?: string } = { network: "extRootNetNS", pid: "extRootPidNS" };
 
-/** For a dump: `net[4026532008]:NAME`, by the number of the namespace that the process is in. */
-export function namespacesToName(joined: Iterable<NamespaceType>, pid: number): string[] {
-  return [...joined].flatMap((type) => {
+/** Of those that cannot be joined: CRIU has the container in a user namespace of its own by the time that it would join another. */
+const REFUSED: ReadonlySet<NamespaceType> = new Set(["cgroup", "user"]);
+
+/**
+ * For a dump: `net[4026532008]:NAME`, by the number of the namespace that the process is in. @throws ConfigError for what a restore
+ * could not join
+ */
+export function namespacesToName(joined: readonly NamespaceType[], pid: number): string[] {
+  return joined.flatMap((type) => {
+    refuse(type, "linux.namespaces");
     const file = NAMESPACE_FILES[type];
     const name = NAMES[type];
     if (name === undefined) return [];
@@ -27,10 +34,13 @@ export function namespacesToJoin(
 ): Required<Pick<CriuOptions, "inherit_fd" | "join_ns">> {
   const inherited = joined.filter(({ type }) => NAMES[type] !== undefined);
   const others = joined.filter(({ type }) => NAMES[type] === undefined);
-  for (const { type, index } of others)
-    if (type === "cgroup") throw new ConfigError(`linux.namespaces[${index}]`, "CRIU cannot join a cgroup namespace");
+  for (const { type, index } of others) refuse(type, `linux.namespaces[${index}]`);
   return {
     inherit_fd: inherited.map(({ type, fd }) => ({ key: NAMES[type] ?? "", fd })),
     join_ns: others.map(({ type, path }) => ({ ns: NAMESPACE_FILES[type], ns_file: path })),
   };
+}
+
+function refuse(type: NamespaceType, field: string): void {
+  if (REFUSED.has(type)) throw new ConfigError(field, `CRIU cannot join a ${type} namespace`);
 }

@@ -1,0 +1,96 @@
+// containerd's checkpoints on the runtime, by its shim: to a directory, and in an image that another container is made of.
+// [qemu]: CRIU, and a kernel for it, are in the guest under QEMU.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { expect, vi } from "vitest";
+import { criu, pause } from "../../test/root/harness/criu.ts";
+import { needs, program } from "../../test/root/harness/needs.ts";
+import type { Sandbox } from "../../test/root/harness/sandbox.ts";
+import {
+  cgroupDriver,
+  cgroupParent,
+  client,
+  imageTar,
+  removeIfNew,
+  removeParentCgroups,
+  runtimeProgram,
+  socketPath,
+  startDaemon,
+  untilAnswers,
+} from "./engine.ts";
+
+// An emulated machine is slow.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
+
+const IMAGE = "localhost/busybox:latest";
+const COUNT = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done";
+/** Plug-ins that want things which may be missing. */
+const DISABLED = ["grpc.v1.cri", "snapshotter.v1.devmapper", "snapshotter.v1.zfs", "snapshotter.v1.btrfs"];
+
+/** A containerd with a container `box` that counts. */
+async function started(box: Sandbox) {
+  removeIfNew(box, "/run/containerd");
+  removeParentCgroups(box);
+  const socket = socketPath(box);
+  const settings = [
+    `version = 2\nroot = "${box.path("root")}"\nstate = "${box.path("run")}"`,
+    `disabled_plugins = [${DISABLED.map((name) => `"io.containerd.${name}"`).join(", ")}]`,
+    `[grpc]\naddress = "${socket}"\n`,
+  ];
+  writeFileSync(box.path("containerd.toml"), settings.join("\n"));
+  startDaemon(box, "containerd", ["--config", box.path("containerd.toml")]);
+  const call = client(box, "ctr", ["--address", socket, "--namespace", box.word]);
+  await untilAnswers(box, "containerd", () => call("version"));
+  expect(await call("image", "import", "--snapshotter", "native", imageTar(box, IMAGE))).toMatchObject({ code: 0 });
+  /** Puts an end to a container. */
+  const end = async (name: string): Promise<void> => {
+    await call("task", "rm", "--force", name);
+    await call("container", "rm", name);
+  };
+  box.defer(() => end("box"));
+  box.defer(() => end("box2"));
+  const bySystemd = ["--runc-systemd-cgroup", "--cgroup", `${cgroupParent(box)}:ctr:${box.word}`];
+  const run = await call(
+    ...["run", "--detach", "--snapshotter", "native", "--fifo-dir", box.path("fifo")],
+    ...["--log-uri", `file://${box.path("out")}`, "--runc-binary", runtimeProgram(box)],
+    ...(cgroupDriver === "systemd" ? bySystemd : []),
+    ...[IMAGE, "box", "sh", "-c", COUNT],
+  );
+  expect(run).toMatchObject({ code: 0, stderr: "" });
+  const counted = () => readFileSync(box.path("out"), "utf8").trim().split("\n").map(Number);
+  /** Waits until a number has been counted. */
+  const reached = async (number: number): Promise<void> => {
+    while (!counted().includes(number)) await pause(100);
+  };
+  await reached(3);
+  const tasks = async () => (await call("task", "ls")).stdout;
+  return { call, end, counted, reached, tasks };
+}
+
+const needsContainerd = needs(...criu, program("containerd"), program("ctr"));
+
+needsContainerd("containerd: task checkpoint --image-path [qemu]", async ({ box }) => {
+  const { call, counted, reached, tasks } = await started(box);
+  const where = ["--image-path", box.path("images"), "--work-path", box.path("work")];
+  expect(await call("task", "checkpoint", ...where, "box")).toMatchObject({ code: 0, stderr: "" });
+  expect([existsSync(box.path("images/pstree.img")), existsSync(box.path("work/dump.log"))]).toEqual([true, true]);
+  expect(await tasks()).toMatch(/box +\d+ +RUNNING/);
+  await reached((counted().at(-1) ?? 0) + 2);
+});
+
+needsContainerd("containerd: container checkpoint, and restore --live as another [qemu]", async ({ box }) => {
+  const { call, end, counted, tasks } = await started(box);
+  const what = ["--rw", "--task", "--image"];
+  expect(await call("container", "checkpoint", ...what, "box", "localhost/cp:1")).toMatchObject({
+    code: 0,
+    stderr: "",
+  });
+  await end("box");
+  const before = counted().length;
+  expect(await call("container", "restore", "--live", "box2", "localhost/cp:1")).toMatchObject({ code: 0 });
+  expect(await tasks()).toMatch(/box2 +\d+ +RUNNING/);
+  expect((await call("task", "exec", "--exec-id", "e", "box2", "cat", "/proc/1/comm")).stdout).toBe("sh\n");
+  // Nobody reads its output any more: that it counts on is to be seen in its memory alone.
+  expect(counted().length).toBe(before);
+  expect((await call("task", "kill", "--signal", "KILL", "box2")).code).toBe(0);
+});
