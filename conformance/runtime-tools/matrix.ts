@@ -1,6 +1,6 @@
 // The matrix: a table of programs and runtimes, then what each failure was and why tsrun does not pass what it does not pass.
 
-import { REASONS, type Reason } from "./reasons.ts";
+import { type Place, type Reason, reasonsIn } from "./reasons.ts";
 import type { Verdict } from "./verdict.ts";
 
 export interface Runtime {
@@ -16,7 +16,8 @@ export interface Cell {
   readonly verdict: Verdict;
 }
 
-const INTRODUCTION = `# OCI runtime-tools: tsrun and its peers
+const INTRODUCTION: Readonly<Record<Place, string>> = {
+  machine: `# OCI runtime-tools: tsrun and its peers
 
 Made by \`npm run conformance -- --write\`; do not edit. The validation programs of OCI's runtime-tools, from Debian's source
 package golang-github-opencontainers-runtime-tools of sid, each in namespaces and cgroups of its own.
@@ -24,11 +25,23 @@ package golang-github-opencontainers-runtime-tools of sid, each in namespaces an
 "Borne out" counts the programs that this machine's kernel can pass, that somebody can, and that do not want the contrary of
 what the specification says today; the others, and why, are below. **pass!** is the pass of a program that wants that contrary;
 **chance** is told of a program that races with what it tests, whatever came of it.
-`;
+
+What this machine's kernel cannot do is tried on another: [in the guest](matrix-guest.md).
+`,
+  guest: `# OCI runtime-tools in the guest
+
+Made by \`npm run conformance -- --guest --write\`; do not edit. The programs that fail on the machine of [the matrix](matrix.md)
+for its kernel, in the guest (test/vm) under QEMU: Debian's kernel of today, cgroups of version 1 as far as that still has them, all
+capabilities, AppArmor, and two network interfaces. Words as there.
+`,
+};
+type Reasons = Readonly<Record<string, Reason>>;
+
 const BORNE_OUT = new Set<string | undefined>([undefined, "callers"]);
 
 /** As Markdown. */
-export function matrixOf(all: readonly Cell[]): string {
+export function matrixOf(all: readonly Cell[], place: Place): string {
+  const reasons = reasonsIn(place);
   const refusing = new Set(all.filter(refusesVersion).map(({ runtime }) => runtime));
   const cells = all.filter(({ runtime }) => !refusing.has(runtime));
   const runtimes = [...new Set(cells.map(({ runtime }) => runtime))];
@@ -36,23 +49,23 @@ export function matrixOf(all: readonly Cell[]): string {
   const sum = (of: readonly Cell[]) =>
     runtimes.map((runtime) => {
       const own = of.filter((cell) => cell.runtime === runtime);
-      return `**${own.filter((cell) => word(cell).startsWith("pass")).length} of ${own.length}**`;
+      return `**${own.filter((cell) => word(cell, reasons).startsWith("pass")).length} of ${own.length}**`;
     });
   return [
-    INTRODUCTION,
+    INTRODUCTION[place],
     ...[...refusing].map(
       ({ version }) => `Left out: ${version}, which refuses every config of the specification 1.2.\n`,
     ),
     ...table([
       ["program", ...runtimes.map(({ version }) => version)],
-      ...programs.map(([program, of]) => [program, ...of.map(word)]),
+      ...programs.map(([program, of]) => [program, ...of.map((cell) => word(cell, reasons))]),
       ["**passed**", ...sum(cells)],
-      ["**passed of those borne out**", ...sum(cells.filter(({ program }) => BORNE_OUT.has(REASONS[program]?.kind)))],
+      ["**passed of those borne out**", ...sum(cells.filter(({ program }) => BORNE_OUT.has(reasons[program]?.kind)))],
     ]),
     "",
     "## Failures, and why tsrun's are none or must be",
     "",
-    ...programs.flatMap(reasonsOf),
+    ...programs.flatMap((of) => reasonsOf(of, reasons)),
   ]
     .join("\n")
     .trimEnd()
@@ -74,17 +87,17 @@ function programsOf(cells: readonly Cell[]): [string, Cell[]][] {
   return [...Map.groupBy(cells, ({ program }) => program)];
 }
 
-function word({ program, verdict: { result } }: Cell): string {
-  if (REASONS[program]?.kind === "chance") return "chance";
-  return result === "pass" && REASONS[program]?.kind === "specification" ? "pass!" : result;
+function word({ program, verdict: { result } }: Cell, reasons: Reasons): string {
+  if (reasons[program]?.kind === "chance") return "chance";
+  return result === "pass" && reasons[program]?.kind === "specification" ? "pass!" : result;
 }
 
-function reasonsOf([program, cells]: [string, Cell[]]): string[] {
+function reasonsOf([program, cells]: [string, Cell[]], reasons: Reasons): string[] {
   const failures = Map.groupBy(
-    cells.filter((cell) => !/^(pass|chance)/.test(word(cell))),
+    cells.filter((cell) => !/^(pass|chance)/.test(word(cell, reasons))),
     ({ verdict }) => verdict.reason,
   );
-  const reason = REASONS[program];
+  const reason = reasons[program];
   if (failures.size === 0 && reason === undefined) return [];
   return [
     `### ${program}`,
@@ -102,9 +115,10 @@ function describe({ kind, why, program, specification }: Reason): string[] {
 }
 
 /** What is not as it must be: of a whole run, in which tsrun is the first of the runtimes. */
-export function problemsOf(cells: readonly Cell[]): string[] {
+export function problemsOf(cells: readonly Cell[], place: Place): string[] {
+  const reasons = reasonsIn(place);
   return programsOf(cells).flatMap(([program, [ours, ...peers]]) => {
-    const kind = REASONS[program]?.kind;
+    const kind = reasons[program]?.kind;
     const passing = peers.filter(({ verdict }) => verdict.result === "pass").map(({ runtime }) => runtime.version);
     if (ours?.verdict.result === "pass")
       return kind === undefined || kind === "chance"

@@ -11,7 +11,12 @@ export interface Reason {
   readonly why: string;
   readonly program: string;
   readonly specification: string;
+  /** Whether the kernel of the guest (test/vm, under QEMU) can. */
+  readonly guestCan?: true;
 }
+
+/** Where programs run: on the machine that this is, or in the guest. */
+export type Place = "machine" | "guest";
 
 const UNAPPLIED =
   "runtime.md#create: what cannot be applied as configured MUST generate an error, and no container be created";
@@ -20,7 +25,7 @@ const NO_HUGETLB = "This kernel has no hugetlb controller of version 1.";
 const NO_NETWORK = "This kernel has no controllers net_cls and net_prio.";
 const NO_KERNEL_MEMORY = "Kernels from 5.16 on limit no kernel memory by itself.";
 
-export const REASONS: Readonly<Record<string, Reason>> = {
+const REASONS: Readonly<Record<string, Reason>> = {
   delete: {
     kind: "callers",
     why: "`delete` of a container that is created and was never started removes it, as by runc and crun; engines clean up so.",
@@ -51,12 +56,14 @@ export const REASONS: Readonly<Record<string, Reason>> = {
     why: NO_HUGETLB,
     program: "linux_cgroups_hugetlb/linux_cgroups_hugetlb.go:35",
     specification: UNAPPLIED,
+    guestCan: true,
   },
   linux_cgroups_relative_hugetlb: {
     kind: "kernel",
     why: NO_HUGETLB,
     program: "linux_cgroups_relative_hugetlb/linux_cgroups_relative_hugetlb.go:32",
     specification: UNAPPLIED,
+    guestCan: true,
   },
   linux_cgroups_memory: {
     kind: "kernel",
@@ -75,12 +82,14 @@ export const REASONS: Readonly<Record<string, Reason>> = {
     why: NO_NETWORK,
     program: "linux_cgroups_network/linux_cgroups_network.go:81",
     specification: UNAPPLIED,
+    guestCan: true,
   },
   linux_cgroups_relative_network: {
     kind: "kernel",
     why: NO_NETWORK,
     program: "linux_cgroups_relative_network/linux_cgroups_relative_network.go:22",
     specification: UNAPPLIED,
+    guestCan: true,
   },
   linux_mount_label: {
     kind: "specification",
@@ -125,6 +134,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
       "container and gives the others; its peers make none.",
     program: "process_capabilities/process_capabilities.go:20, cmd/runtimetest/main.go:322",
     specification: "config.md#linux-process: runtimes SHOULD NOT fail where capabilities cannot be granted",
+    guestCan: true,
   },
   process_capabilities_fail: {
     kind: "specification",
@@ -139,3 +149,14 @@ export const REASONS: Readonly<Record<string, Reason>> = {
     specification: "runtime.md#start: MUST generate an error if `process` was not set",
   },
 };
+
+/** The reasons that hold in a place. */
+export function reasonsIn(place: Place): Readonly<Record<string, Reason>> {
+  if (place === "machine") return REASONS;
+  return Object.fromEntries(Object.entries(REASONS).filter(([, { guestCan }]) => guestCan !== true));
+}
+
+/** The programs worth trying in the guest: what this machine's kernel cannot do, or passes over. */
+export const FOR_GUEST = Object.keys(REASONS).filter(
+  (program) => REASONS[program]?.kind === "kernel" || program === "linux_process_apparmor_profile",
+);

@@ -1,6 +1,7 @@
-// `npm run conformance [-- --only=PROGRAM,... --with=NAME=PATH ... --write]`: the validation programs of OCI's runtime-tools on
+// `npm run conformance [-- --guest --only=PROGRAM,... --with=NAME=PATH ... --write]`: the validation programs of OCI's runtime-tools on
 // tsrun and its peers, side by side. Prints the matrix, and writes it to matrix.md with --write. Status 1 where tsrun does not
-// pass what a peer passes, or fails without a reason in reasons.ts.
+// pass what a peer passes, or fails without a reason in reasons.ts. With --guest: what this machine's kernel cannot do, in a guest
+// (guest.ts), and the matrix is matrix-guest.md.
 //
 // Each program runs in namespaces and cgroups of its own (place), so several can at a time, whatever they call their cgroups.
 // What each has printed is kept in .cache/runtime-tools/last.
@@ -9,17 +10,22 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { addInterface, runInGuest } from "./guest.ts";
 import { type Cell, matrixOf, problemsOf, type Runtime } from "./matrix.ts";
-import { REASONS } from "./reasons.ts";
+import { FOR_GUEST, type Place, reasonsIn } from "./reasons.ts";
 import { removeCgroups } from "./tidy.ts";
 import { verdictOf } from "./verdict.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const cache = join(here, "../../.cache/runtime-tools");
 const SUITE = join(cache, "made/suite");
-/** Most of what a program does is to wait for a container. */
-const AT_A_TIME = 6;
-const SECONDS = 120;
+/** The folder, in the guest, that its matrix goes to. */
+const [folderOfGuest] = optionsNamed("in-guest");
+const place: Place = folderOfGuest === undefined ? "machine" : "guest";
+const REASONS = reasonsIn(place);
+/** Most of what a program does is to wait for a container; but an emulated processor is slow. */
+const AT_A_TIME = place === "guest" ? 2 : 6;
+const SECONDS = place === "guest" ? 600 : 120;
 const options = {
   only: optionsNamed("only").flatMap((list) => list.split(",")),
   write: process.argv.includes("--write"),
@@ -35,12 +41,24 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-await main();
+if (process.argv.includes("--guest")) process.exitCode = mainOfGuest();
+else await main();
+
+/** Makes what is needed, here, and has the guest run it. */
+function mainOfGuest(): number {
+  execFileSync(join(here, "build"), { stdio: "inherit" });
+  const only = options.only.length > 0 ? options.only : FOR_GUEST;
+  const { status, matrix } = runInGuest([`--only=${only.join(",")}`]);
+  console.log(matrix);
+  if (options.write && matrix !== "") writeFileSync(join(here, "matrix-guest.md"), matrix);
+  return status;
+}
 
 async function main(): Promise<void> {
   if (!readFileSync("/proc/self/mountinfo", "utf8").includes(" - cgroup "))
     throw new Error("Cannot run: the programs know cgroups of version 1 only, and none is mounted here");
   execFileSync(join(here, "build"), { stdio: "inherit" });
+  if (place === "guest") addInterface();
   const runtimes = findRuntimes();
   const programs = readdirSync(join(SUITE, "sources/validation")).filter(
     (name) => /^\w+$/.test(name) && name !== "util" && (options.only.length === 0 || options.only.includes(name)),
@@ -54,10 +72,11 @@ async function main(): Promise<void> {
       cells[i] = await runAgain(program, runtime);
   }
   if (interrupted) process.exit(130);
-  const matrix = matrixOf(cells);
+  const matrix = matrixOf(cells, place);
   console.log(matrix);
+  if (folderOfGuest !== undefined) writeFileSync(join(folderOfGuest, "matrix"), matrix);
   if (options.write) writeFileSync(join(here, "matrix.md"), matrix);
-  const problems = options.only.length === 0 ? problemsOf(cells) : [];
+  const problems = options.only.length === 0 || place === "guest" ? problemsOf(cells, place) : [];
   for (const problem of problems) console.error(problem);
   process.exitCode = problems.length === 0 ? 0 : 1;
 }
@@ -67,12 +86,12 @@ function optionsNamed(name: string): string[] {
   return process.argv.filter((word) => word.startsWith(start)).map((word) => word.slice(start.length));
 }
 
-/** tsrun first, then Debian's peers: of sid, and those that this machine has. */
+/** tsrun first, then Debian's peers: of sid, and, on the machine, those that it has. */
 function findRuntimes(): Runtime[] {
   const places = [
     join(here, "../../dist/tsrun"),
     ...["runc", "crun"].map((name) => join(cache, "made/peers", name)),
-    ...["/usr/sbin/runc", "/usr/bin/crun"],
+    ...(place === "guest" ? [] : ["/usr/sbin/runc", "/usr/bin/crun"]),
     ...optionsNamed("with"),
   ];
   return places.filter((place) => existsSync(place)).map((path) => ({ path, version: versionOf(path) }));

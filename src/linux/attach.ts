@@ -4,7 +4,7 @@ import { AT_RECURSIVE, O_PATH } from "./abi/fcntl.ts";
 import { MOUNT_ATTR_RDONLY } from "./abi/mount.ts";
 import { close, mountSetattr, moveMount } from "./calls.ts";
 import type { MountOptions } from "./mount-options.ts";
-import type { Late } from "./plan.ts";
+import type { Late, Plan } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
 /** What is out of the ordinary about a mount that is attached. */
@@ -15,6 +15,8 @@ export interface Attachment {
   readonly later?: number;
   /** Whether it is one of two branches: what comes later cannot know which descriptor it is. */
   readonly oneOfTwo?: boolean;
+  /** Whether the caller goes on using the mount, and closes it. */
+  readonly kept?: boolean;
   /** O_DIRECTORY where the destination must be one: what is none fails of ENOTDIR, whose words callers know. */
   readonly directory?: number;
 }
@@ -25,13 +27,16 @@ export function attach(
   mount: Late,
   destination: string,
   options: MountOptions,
-  { resolve = 0, later = laterReadonly(destination, options), oneOfTwo = false, directory = 0 }: Attachment = {},
+  {
+    resolve = 0,
+    later = laterReadonly(destination, options),
+    oneOfTwo = false,
+    kept = false,
+    directory = 0,
+  }: Attachment = {},
 ): void {
   const { plan } = to;
-  const { attributes, recursive } = options;
-  if (((attributes.set & ~later) | attributes.clear) !== 0)
-    plan.add(mountSetattr(mount, { set: attributes.set & ~later, clear: attributes.clear }));
-  if ((recursive.set | recursive.clear) !== 0) plan.add(mountSetattr(mount, recursive, AT_RECURSIVE));
+  setAttributes(plan, mount, options, later);
   const target = to.inRoot.open(plan, destination, O_PATH | directory, resolve);
   plan.add(moveMount(mount, target));
   for (const { type, recursive: all } of options.propagation)
@@ -40,7 +45,21 @@ export function attach(
   const place = `/${to.inRoot.resolve(destination).join("/")}`;
   if (later !== 0) to.readonlyLater.push({ destination, mount });
   else if (!oneOfTwo && KERNEL_MOUNTS.has(place)) to.kernelMounts.set(place, mount);
-  else if (mount !== to.proc) plan.add(close(mount));
+  else if (mount !== to.proc && !kept) plan.add(close(mount));
+}
+
+/** The same at a directory that is open already; closes both. Propagation stays what it is. */
+export function attachAt(plan: Plan, mount: Late, target: Late, options: MountOptions): void {
+  setAttributes(plan, mount, options, 0);
+  plan.add(moveMount(mount, target));
+  plan.add(close(target));
+  plan.add(close(mount));
+}
+
+function setAttributes(plan: Plan, mount: Late, { attributes, recursive }: MountOptions, later: number): void {
+  if (((attributes.set & ~later) | attributes.clear) !== 0)
+    plan.add(mountSetattr(mount, { set: attributes.set & ~later, clear: attributes.clear }));
+  if ((recursive.set | recursive.clear) !== 0) plan.add(mountSetattr(mount, recursive, AT_RECURSIVE));
 }
 
 /** Where paths of the config's lead that must not be led astray: RootBuilder.kernelMounts. */

@@ -7,11 +7,22 @@
 
 import { AT_FDCWD, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
 import { MOUNT_ATTR_RDONLY } from "./abi/mount.ts";
-import { attach } from "./attach.ts";
-import { cloneTree, close, fsconfigCreate, fsconfigString, fsmount, fsopen, mountSetattr, syscall } from "./calls.ts";
+import { attach, attachAt } from "./attach.ts";
+import {
+  cloneTree,
+  close,
+  fsconfigCreate,
+  fsconfigString,
+  fsmount,
+  fsopen,
+  mkdirat,
+  mountSetattr,
+  openat,
+  syscall,
+} from "./calls.ts";
 import { labelOption } from "./mount-label.ts";
 import type { MountOptions } from "./mount-options.ts";
-import { namesIn } from "./paths.ts";
+import type { Result } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
 /** A hierarchy: its name as in /proc/PID/cgroup ("" for version 2) and the container's directory in it, on the host. */
@@ -29,23 +40,25 @@ export function planCgroupMount(to: RootBuilder, destination: string, options: M
     attach(to, to.plan.add(cloneTree(AT_FDCWD, only.directory)), destination, options);
     return;
   }
-  const readonly = planTmpfs(to, destination, options);
+  const { plan } = to;
+  const top = planTmpfs(to, destination, options);
+  // By the descriptor of the tmpfs: at its path there may be something else by now, if others share what it lies in.
   for (const { name, directory } of cgroups) {
     if (name === "") continue;
-    const place = `${destination}/${name.replace("name=", "")}`;
-    to.inRoot.makeDirectory(to.plan, place);
-    attach(to, to.plan.add(cloneTree(AT_FDCWD, directory)), place, { ...options, propagation: [] });
-    for (const controller of name.includes(",") ? name.split(",") : []) planLink(to, destination, controller, name);
+    const place = name.replace("name=", "");
+    plan.tolerate("EEXIST", mkdirat(top, place, 0o755));
+    const target = plan.add(openat(top, place, O_PATH | O_DIRECTORY));
+    attachAt(plan, plan.add(cloneTree(AT_FDCWD, directory)), target, options);
+    for (const controller of name.includes(",") ? name.split(",") : [])
+      plan.tolerate("EEXIST", syscall("symlinkat", name, top, controller));
   }
-  if (readonly === 0) return;
-  const top = to.inRoot.open(to.plan, destination);
-  to.plan.add(mountSetattr(top, { set: readonly }));
-  to.plan.add(close(top));
+  const readonly = options.attributes.set & MOUNT_ATTR_RDONLY;
+  if (readonly !== 0) plan.add(mountSetattr(top, { set: readonly }));
+  plan.add(close(top));
 }
 
-/** The tmpfs, writable for now; returns what makes it read-only. */
-function planTmpfs(to: RootBuilder, destination: string, options: MountOptions): number {
-  const readonly = options.attributes.set & MOUNT_ATTR_RDONLY;
+/** The tmpfs, writable for now. */
+function planTmpfs(to: RootBuilder, destination: string, options: MountOptions): Result {
   to.inRoot.makeDirectory(to.plan, destination);
   const fs = to.plan.add(fsopen("tmpfs"));
   to.plan.add(fsconfigString(fs, "mode", "755"));
@@ -54,13 +67,8 @@ function planTmpfs(to: RootBuilder, destination: string, options: MountOptions):
   to.plan.add(fsconfigCreate(fs));
   const made = to.plan.add(fsmount(fs, options.attributes.set & ~MOUNT_ATTR_RDONLY));
   to.plan.add(close(fs));
-  attach(to, made, destination, { ...options, attributes: { set: 0, clear: 0 }, recursive: { set: 0, clear: 0 } });
+  const plain = { attributes: { set: 0, clear: 0 }, recursive: { set: 0, clear: 0 } };
+  attach(to, made, destination, { ...options, ...plain }, { kept: true });
   to.inRoot.mounted(destination);
-  return readonly;
-}
-
-function planLink(to: RootBuilder, destination: string, controller: string, name: string): void {
-  const directory = to.inRoot.open(to.plan, namesIn(destination).join("/"), O_PATH | O_DIRECTORY);
-  to.plan.tolerate("EEXIST", syscall("symlinkat", name, directory, controller));
-  to.plan.add(close(directory));
+  return made;
 }

@@ -54,7 +54,7 @@ import { labelAttribute, planLabelAttribute, quoteLabel, unquoteLabel, withLabel
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { hasNamespace } from "./namespaces.ts";
 import { namesIn, resolveFrom } from "./paths.ts";
-import { type Late, Out, OutWord, type Result } from "./plan.ts";
+import { type Late, Out, OutWord, type Plan, type Result } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 import { copyOf, isBind } from "./sources.ts";
 
@@ -281,15 +281,31 @@ function planClassicMount(to: RootBuilder, mount: Mount, destination: string, op
   const data = options.data.map((option) => quoteLabel(type === "overlay" ? overlayOption(to, option) : option));
   const target = to.inRoot.open(plan, destination, O_PATH | O_DIRECTORY, resolutionOf(type));
   plan.add(syscall("fchdir", target));
-  plan.add(close(target));
-  const flags = classicFlags(options.attributes.set) | superblockFlags(options.superblock);
+  // Nothing is mounted below it: what is for all below is for it alone.
+  const attributes = (options.attributes.set & ~options.recursive.clear) | options.recursive.set;
+  const flags = classicFlags(attributes) | superblockFlags(options.superblock);
   plan.add(syscall("mount", sourceOf(to, mount), ".", type, flags, data.join(",")));
-  const made = to.inRoot.open(plan, destination);
-  const { set, clear } = options.recursive;
-  if ((set | clear) !== 0) plan.add(mountSetattr(made, { set, clear }, AT_RECURSIVE));
-  for (const { type: propagation, recursive } of options.propagation)
-    plan.add(mountSetattr(made, { propagation }, recursive ? AT_RECURSIVE : 0));
-  plan.add(close(made));
+  if (options.propagation.length > 0) planPropagationOf(plan, target, options);
+  plan.add(close(target));
+}
+
+/**
+ * Sets the propagation of what is mounted on a directory that is open. The way up from there ends there, and then goes up to what
+ * is mounted on it (RESOLVE_IN_ROOT): by its path it might be something else by now. Where somebody renames something meanwhile, the
+ * kernel wants to be asked again: EAGAIN, openat2(2).
+ */
+function planPropagationOf(plan: Plan, target: Late, options: MountOptions): void {
+  const set = (made: Result): void => {
+    for (const { type: propagation, recursive } of options.propagation)
+      plan.add(mountSetattr(made, { propagation }, recursive ? AT_RECURSIVE : 0));
+    plan.add(close(made));
+  };
+  const open = openInRoot(target, "..", O_PATH | O_DIRECTORY);
+  const again = (tries: number): void => {
+    if (tries === 1) set(plan.add(open));
+    else plan.branch("EAGAIN", open, set, () => again(tries - 1));
+  };
+  again(3);
 }
 
 /** `remount`: new attributes, and new data when there is any, for what is mounted there already. */

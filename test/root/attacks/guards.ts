@@ -317,8 +317,8 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       edit(
         "src/linux/cgroup-mount.ts",
-        "to.plan.add(cloneTree(AT_FDCWD, directory))",
-        'to.plan.add(cloneTree(AT_FDCWD, directory.slice(0, directory.lastIndexOf("/"))))',
+        "plan.add(cloneTree(AT_FDCWD, directory))",
+        'plan.add(cloneTree(AT_FDCWD, directory.slice(0, directory.lastIndexOf("/"))))',
       ),
     ],
   },
@@ -332,6 +332,32 @@ export const GUARDS: readonly Guard[] = [
         "src/linux/cgroups/processes.ts",
         "if (holdsStill(cgroup)) writeFile(",
         "if (holdsStill(cgroup) && cgroup === freezer) writeFile(",
+      ),
+    ],
+  },
+  {
+    id: "a cgroup mount in a shared volume",
+    tried: "the directory of its destination is exchanged with another while its hierarchies are mounted (cgroup v1)",
+    guard: "planCgroupMount: all by the descriptor of the tmpfs",
+    test: [`${A}/races.test.ts`, "are mounted in the tmpfs that is for them"],
+    edits: [
+      edit(
+        "src/linux/cgroup-mount.ts",
+        "const target = plan.add(openat(top, place, O_PATH | O_DIRECTORY));",
+        "const target = to.inRoot.open(plan, `${destination}/${place}`);",
+      ),
+    ],
+  },
+  {
+    id: "a mount with long options in a shared volume",
+    tried: "the directory of its destination is exchanged with another before its propagation is set",
+    guard: "planPropagationOf: from the directory that was mounted on, up",
+    test: [`${A}/races.test.ts`, "what mount(2) mounts is given its propagation"],
+    edits: [
+      edit(
+        "src/linux/mounts.ts",
+        "planPropagationOf(plan, target, options)",
+        "planPropagationOf(plan, to.inRoot.open(plan, destination), options)",
       ),
     ],
   },

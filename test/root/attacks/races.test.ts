@@ -3,11 +3,20 @@
 // directory of the host's that the swapped link points at. CVE-2021-30465, CVE-2023-27561, CVE-2024-45310, CVE-2025-24965.
 
 import { execFileSync } from "node:child_process";
-import { closeSync, lstatSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { type Json, MOUNTS, sh } from "../harness/config.ts";
-import { except, needs } from "../harness/needs.ts";
+import { except, kernelFile, needs } from "../harness/needs.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 import { compiler, inventory, swapNames } from "./attacker.ts";
 
@@ -85,6 +94,45 @@ describe("while names in a volume are exchanged", () => {
       },
     );
   }
+});
+
+describe("while the directory that a mount's destination lies in is exchanged", () => {
+  const ours = except({ runc: "1.1 makes mounts by name", crun: "1.8 has words of its own" });
+
+  /** A volume in which two directories change places, each with an `m`. */
+  const volumeOf = (box: Sandbox): { bind: Json; places: string[] } => {
+    const volume = box.makeDirectory("volume");
+    const [one, other] = ["swapped", "other"].map((name) => join(volume, name)) as [string, string];
+    for (const place of [one, other]) mkdirSync(join(place, "m"), { recursive: true });
+    swapNames(box, [one, other]);
+    const bind = { destination: "/volume", type: "bind", source: volume, options: ["rbind"] };
+    return { bind, places: [one, other].map((place) => join(place, "m")) };
+  };
+
+  needs(
+    compiler,
+    ours,
+    kernelFile("/sys/fs/cgroup/memory/tasks"),
+  )("hierarchies of cgroups are mounted in the tmpfs that is for them", async ({ box }) => {
+    const { bind, places } = volumeOf(box);
+    const cgroup = { destination: below("m"), type: "cgroup", source: "cgroup" };
+    const container = box.container({ mounts: [...MOUNTS, bind, cgroup] });
+    for (let round = 0; round < ROUNDS; round++) {
+      expect(await container.run()).toMatchObject({ code: 0, stderr: "" });
+      for (const place of places) expect(readdirSync(place)).toEqual([]);
+    }
+  });
+
+  needs(compiler, ours)("what mount(2) mounts is given its propagation where it is", async ({ box }) => {
+    const { bind } = volumeOf(box);
+    const lower = ["a", "b"].map((letter) => box.makeDirectory(letter.repeat(200)));
+    const options = [`lowerdir=${lower.join(":")}`, "private"]; // too long for fsconfig(2)
+    const overlay = { destination: below("m"), type: "overlay", source: "overlay", options };
+    const script = sh("grep -c ' - overlay ' /proc/self/mountinfo");
+    const container = box.container({ mounts: [...MOUNTS, bind, overlay] }, script);
+    for (let round = 0; round < 3 * ROUNDS; round++)
+      expect(await container.run()).toMatchObject({ code: 0, stderr: "", stdout: "1\n" });
+  });
 });
 
 describe("while a file is exchanged with a device", () => {

@@ -1,0 +1,72 @@
+// Cases with somebody hostile in them: the image, or who is in the container. test/root/attacks tries far more on tsrun alone.
+
+import { lstatSync, readdirSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Json, linux, MOUNTS, mounts, sh } from "../../test/root/harness/config.ts";
+import { type Case, tell } from "./case.ts";
+import { running } from "./steps.ts";
+
+const [PROC] = MOUNTS;
+
+export const ATTACKS: readonly Case[] = [
+  {
+    wanted: "A /dev/null that is another file masks nothing (CVE-2025-31133)",
+    asked: "`create`, a file bound over /dev/null, linux.maskedPaths: /proc/version",
+    because: "The mask would show that file, writable, and an image can choose it",
+    async attempt(box) {
+      const mount = { destination: "/dev/null", type: "bind", source: "/etc/hostname", options: ["bind"] };
+      const container = box.container(
+        sh("cat /proc/version"),
+        mounts(mount),
+        linux({ maskedPaths: ["/proc/version"] }),
+      );
+      const result = await container.run();
+      return { holds: result.code !== 0, said: result.code === 0 ? "status 0: the mask is that file" : tell(result) };
+    },
+  },
+  {
+    wanted: "An image whose /dev is a link into a volume gets no devices made there",
+    asked: "`run`, /dev -> /volume in the image, no mount at /dev",
+    because: "The volume is the host's, and other containers'; what is there is changed before anything is refused",
+    async attempt(box) {
+      const volume = box.makeDirectory("volume");
+      writeFileSync(join(volume, "null"), "mine", { mode: 0o600 });
+      const bind = { destination: "/volume", type: "bind", source: volume, options: ["bind"] };
+      const container = box.container(sh("true"), { mounts: [bind, PROC] as Json[] });
+      rmdirSync(join(container.rootfs, "dev"));
+      symlinkSync("/volume", join(container.rootfs, "dev"));
+      const { code } = await container.run();
+      const found = readdirSync(volume).filter((name) => name !== "null");
+      const kept = lstatSync(join(volume, "null")).isFile();
+      rmSync(volume, { recursive: true, force: true });
+      const made = found.length === 0 ? "nothing made" : `made there: ${found.join(" ")}`;
+      return { holds: kept && (code === 0 || found.length === 0), said: `status ${code}, ${made}` };
+    },
+  },
+  {
+    wanted: "`exec --user` with a text that is no user's number is refused (CVE-2026-30892)",
+    asked: "`exec --user=TEXT ID id`, TEXT one of -1, 4294967295, 4294967296, `:`, `1:` and `:1`",
+    because:
+      "What is no number must not be read as 0, which is root; 4294967295 is what setresuid(2) takes for `stay root`",
+    async attempt(box) {
+      const container = await running(box);
+      const taken: string[] = [];
+      for (const text of ["-1", "4294967295", "4294967296", ":", "1:", ":1"]) {
+        const result = await container.exec(["sh", "-c", "echo $(id -u):$(id -g)"], [`--user=${text}`]);
+        if (result.code === 0) taken.push(`"${text}" is ${result.stdout.trim()}`);
+      }
+      return { holds: taken.length === 0, said: taken.join(", ") || "all refused" };
+    },
+  },
+  {
+    wanted: "A mask is read-only: root inside cannot change the mode of what it shows",
+    asked: "`run`, linux.maskedPaths: /proc/version, process.args: `chmod 666 /proc/version`",
+    because: "It is a /dev/null, the host's or the container's; with another mode nobody else could use it",
+    async attempt(box) {
+      // To the mode that it has already.
+      const script = sh("chmod 666 /proc/version 2>&1 && echo changed");
+      const result = await box.container(script, linux({ maskedPaths: ["/proc/version"] })).run();
+      return { holds: /Read-only/.test(result.stdout), said: tell(result) };
+    },
+  },
+];
