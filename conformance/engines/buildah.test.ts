@@ -12,6 +12,7 @@ import { succeeded } from "./command-line.ts";
 import { callProgram, removeIfNew, removeParentCgroups, rootfsTar, runtimeProgram } from "./engine.ts";
 import { operationsOf } from "./operations.ts";
 import { onTerminal, type Pty, SIZE } from "./pty.ts";
+import { nat } from "./requirements.ts";
 
 const IMAGE = "localhost/busybox";
 /** Where root cannot raise limits, Buildah's own are too high. */
@@ -273,16 +274,17 @@ operation("hostname", async (engine) => {
   expect(await engine.shell(await engine.from(), ["--hostname=named"], "hostname")).toBe("named");
 });
 
-operation("host's namespaces", async (engine) => {
-  const kinds = ["pid", "ipc", "uts"];
-  const flags = kinds.map((kind) => `--${kind}=host`);
-  const shown = await engine.shell(
-    await engine.from(),
-    flags,
-    kinds.map((kind) => `readlink /proc/self/ns/${kind}`).join(";"),
-  );
-  expect(shown.split("\n")).toEqual(kinds.map((kind) => readlinkSync(`/proc/self/ns/${kind}`)));
-});
+operation(
+  "host's namespaces",
+  async (engine) => {
+    const kinds = ["pid", "ipc", "uts"];
+    const flags = kinds.map((kind) => `--${kind}=host`);
+    const script = kinds.map((kind) => `readlink /proc/self/ns/${kind}`).join(";");
+    const shown = await engine.shell(await engine.from(), flags, script);
+    expect(shown.split("\n")).toEqual(kinds.map((kind) => readlinkSync(`/proc/self/ns/${kind}`)));
+  },
+  nat(), // it makes a network for these, whatever --network says
+);
 
 operation("ipc namespace of another container", async (engine) => {
   // Of this process, by path: a working container runs nothing between two commands.

@@ -85,7 +85,7 @@ operation(
   "health check by a timer, in the usual folders",
   async ({ box }) => {
     const engine = new CommandLine(box, ["podman", "--runtime", runtimeProgram(box)], ["--network=none"]);
-    await engine.output("import", rootfsTar(box), "busybox");
+    await engine.output("import", box.path("rootfs.tar"), "busybox");
     const flags = ["--health-cmd=test -e /tmp/well", "--health-interval=1s", "--health-retries=1"];
     try {
       const name = await engine.start(flags);
