@@ -1,6 +1,6 @@
 // containerd on the runtime, through its runc shim: `ctr --runc-binary`.
 
-import { readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { arch } from "node:os";
 import type { Readable } from "node:stream";
 import { expect } from "vitest";
@@ -158,10 +158,10 @@ async function containerd(box: Sandbox): Promise<Ctr> {
   startDaemon(box, "containerd", ["--config", box.path("containerd.toml")]);
   // The namespace is the parent cgroup's name too: the sandbox's word.
   const globals = ["--address", socket, "--namespace", box.word];
-  const flags = ["--snapshotter", "native", "--fifo-dir", box.path("fifo"), "--runc-binary", runtimeProgram(box)];
+  const flags = ["--snapshotter", "overlayfs", "--fifo-dir", box.path("fifo"), "--runc-binary", runtimeProgram(box)];
   const engine = new Ctr(box, globals, flags);
   await untilAnswers(box, "containerd", () => engine.call("version"));
-  await engine.output("image", "import", "--snapshotter", "native", imageTar(box, IMAGE));
+  await engine.output("image", "import", "--snapshotter", "overlayfs", imageTar(box, IMAGE));
   return engine;
 }
 
@@ -403,7 +403,7 @@ operation("seccomp profile", async (engine) => {
 operation("device", async (engine) => {
   expect((await engine.run(["--device", "/dev/kmsg"], "sh", "-c", ": >/dev/kmsg")).code).toBe(0);
   const made = "mknod /tmp/own c 1 11; : >/tmp/own";
-  expect((await engine.run([], "sh", "-c", made)).stderr).toContain("Operation not permitted");
+  expect((await engine.run([], "sh", "-c", made)).stderr).toMatch(/Operation not permitted|Permission denied/);
 });
 
 operation("bind mount", async (engine) => {
@@ -467,9 +467,13 @@ for (const [kind, word] of Object.entries({ pid: "pid", ipc: "ipc", net: "networ
   });
 }
 
-operation("host's namespaces", async (engine) => {
-  expect(await engine.shell(["--net-host"], "readlink /proc/self/ns/net")).toBe(readlinkSync("/proc/self/ns/net"));
-});
+operation(
+  "host's namespaces",
+  async (engine) => {
+    expect(await engine.shell(["--net-host"], "readlink /proc/self/ns/net")).toBe(readlinkSync("/proc/self/ns/net"));
+  },
+  existsSync("/etc/resolv.conf") ? undefined : "there is no /etc/resolv.conf here, which ctr mounts",
+);
 
 operation(
   "hostname",
