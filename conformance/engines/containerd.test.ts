@@ -152,7 +152,7 @@ async function containerd(box: Sandbox): Promise<Ctr> {
     `[grpc]\naddress = "${socket}"`,
     // containerd 2 unpacks images itself, for snapshotters that are named here.
     `[[plugins."io.containerd.transfer.v1.local".unpack_config]]`,
-    `platform = "linux/${arch() === "arm64" ? "arm64" : "amd64"}"\nsnapshotter = "native"`,
+    `platform = "linux/${arch() === "arm64" ? "arm64" : "amd64"}"\nsnapshotter = "overlayfs"`,
   ];
   writeFileSync(box.path("containerd.toml"), configuration.join("\n"));
   startDaemon(box, "containerd", ["--config", box.path("containerd.toml")]);
