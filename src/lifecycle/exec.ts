@@ -17,7 +17,7 @@ import { CLONE_NEWPID } from "../linux/abi/sched.ts";
 import type { Teller } from "../linux/agent/agent.ts";
 import { close, openat } from "../linux/calls.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
-import { planRootOfUserNamespace } from "../linux/credentials.ts";
+import { keepsGroups, planRootOfUserNamespace } from "../linux/credentials.ts";
 import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import { checkModules, procfsFor } from "../linux/lsm.ts";
@@ -213,7 +213,8 @@ function prepare(as: Preparation) {
   if (as.cgroups !== undefined) planJoinCgroups(plan.at("namespaces"), as.cgroups);
   planChroot(plan, as.inside);
   if (as.inside !== undefined) plan.add(close(as.inside));
-  if (changesUser) planRootOfUserNamespace(plan);
+  const keeps = keepsGroups(container.state.annotations);
+  if (changesUser) planRootOfUserNamespace(plan, keeps);
   const root = process.terminal === true ? plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY)) : undefined;
   const terminal = root === undefined ? undefined : planTerminal(plan, root, process.consoleSize);
   const taker = new DescriptorTaker();
@@ -234,6 +235,7 @@ function prepare(as: Preparation) {
     extraEnv: as.env,
     lastCapability: thisHost.lastCapability(),
     held: changesUser ? undefined : thisHost.heldCapabilities(),
+    keepsGroups: keeps,
     inUserNamespace: changesUser || inUserNamespace(),
     ...(process.execCPUAffinity !== undefined && { affinity: process.execCPUAffinity }),
     isEnvoy: heir !== undefined,

@@ -1,6 +1,7 @@
 // The plan of everything in init up to its program: programs.ts, with what the command line and the host have to say.
 
 import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
+import { keepsGroups } from "../linux/credentials.ts";
 import { thisHost } from "../linux/host.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
@@ -77,6 +78,7 @@ export function planInside(at: Inside) {
     extraEnv: at.env,
     lastCapability: thisHost.lastCapability(),
     held: hasNamespace(namespaces, "user") ? undefined : thisHost.heldCapabilities(),
+    keepsGroups: keepsGroups(config.annotations),
     inUserNamespace: hasNamespace(namespaces, "user") || inUserNamespace(),
     openToOwner: isOrdinaryUser() && namespaces.created.has("user"),
   });

@@ -35,6 +35,8 @@ export interface ProcessRequest {
   readonly held: HeldCapabilities | undefined;
   /** Whether setgroups(2) may be denied it. */
   readonly inUserNamespace: boolean;
+  /** As in Become. */
+  readonly keepsGroups: boolean;
   /** Whether an ordinary user made the user namespace that it is init of. */
   readonly openToOwner?: boolean;
   /** exec: what it was given of process.execCPUAffinity. */

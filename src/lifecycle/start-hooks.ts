@@ -2,6 +2,7 @@
 // runtime-spec config.md#startContainer-hooks. Where one fails, start does, and the container stays as it was created.
 
 import { O_RDONLY } from "../linux/abi/fcntl.ts";
+import { keepsGroups } from "../linux/credentials.ts";
 import { close, open } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
@@ -65,13 +66,14 @@ function listenerOf({ linux }: Config, state: State): Pick<Inside, "onListener">
 }
 
 /** What the container's program is, its hooks are. */
-function becomeOf({ process, linux }: Config, hasUserNamespace: boolean, root: string) {
+function becomeOf({ process, linux, annotations }: Config, hasUserNamespace: boolean, root: string) {
   if (process === undefined) return undefined;
   const become: Omit<Become, "terminal" | "nullStdio" | "procfs"> = {
     process,
     defaultUmask: undefined,
     lastCapability: thisHost.lastCapability(),
     held: hasUserNamespace ? undefined : thisHost.heldCapabilities(),
+    keepsGroups: keepsGroups(annotations),
     inUserNamespace: hasUserNamespace || inUserNamespace(),
     seccomp: linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, root),
     personality: linux?.personality,

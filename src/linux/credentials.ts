@@ -31,10 +31,18 @@ export function planBoundingSet(plan: Plan, { capabilities = {} }: Process, last
   }
 }
 
+const KEEPS_GROUPS = "run.oci.keep_original_groups";
+
+/** Whether the process is to have the groups of tsrun's caller, mapped or not, as `podman --group-add keep-groups` asks. */
+export function keepsGroups(annotations: Readonly<Record<string, string>> = {}): boolean {
+  return annotations[KEEPS_GROUPS] === "1";
+}
+
 /** Becomes root of the user namespace that the caller is in: until then its ids are none there, and it could make no file. */
-export function planRootOfUserNamespace(plan: Plan): void {
+export function planRootOfUserNamespace(plan: Plan, keepsGroups = false): void {
   plan.at("linux.uidMappings");
-  plan.tolerate("EPERM", syscall("setgroups", 0, 0)); // where it is denied, an ordinary user made the namespace
+  // Where it is denied, an ordinary user made the namespace.
+  if (!keepsGroups) plan.tolerate("EPERM", syscall("setgroups", 0, 0));
   plan.add(syscall("setresgid", 0, 0, 0));
   plan.add(syscall("setresuid", 0, 0, 0));
 }
@@ -53,16 +61,19 @@ export function planClosed(plan: Plan): void {
   plan.at("agent").add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
 }
 
+/** Also when there are none: the caller's groups are not the container's. */
+function planGroups(plan: Plan, gids: readonly number[], inUserNamespace: boolean): void {
+  const setgroups = syscall("setgroups", gids.length, new Uint8Array(new Uint32Array(gids).buffer));
+  plan.at("process.user.additionalGids");
+  if (inUserNamespace && gids.length === 0) plan.tolerate("EPERM", setgroups);
+  else plan.add(setgroups);
+}
+
 /** Becomes the user. A user namespace may deny setgroups(2): no error where no groups are asked for. */
-export function planUser(plan: Plan, user: User, inUserNamespace: boolean): void {
+export function planUser(plan: Plan, user: User, inUserNamespace: boolean, keepsGroups = false): void {
   const { uid = 0, gid = 0, additionalGids = [] } = user;
   plan.at("process.capabilities").add(syscall("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0));
-  // Also when there are none: the caller's groups are not the container's.
-  const groups = new Uint8Array(new Uint32Array(additionalGids).buffer);
-  const setgroups = syscall("setgroups", additionalGids.length, groups);
-  plan.at("process.user.additionalGids");
-  if (inUserNamespace && additionalGids.length === 0) plan.tolerate("EPERM", setgroups);
-  else plan.add(setgroups);
+  if (!keepsGroups) planGroups(plan, additionalGids, inUserNamespace);
   plan.at("process.user.gid").add(syscall("setresgid", gid, gid, gid));
   plan.at("process.user.uid").add(syscall("setresuid", uid, uid, uid));
 }

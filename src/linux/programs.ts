@@ -25,6 +25,7 @@ import {
 import { adopt, close, syscall } from "./calls.ts";
 import type { HeldCapabilities } from "./capabilities.ts";
 import {
+  keepsGroups,
   planBoundingSet,
   planCapabilities,
   planClosed,
@@ -200,7 +201,7 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   planCgroupJoin(plan, namespaces);
   const changesUser = hasNamespace(namespaces, "user");
   const sources = planSources(with_);
-  if (changesUser) planRootOfUserNamespace(plan);
+  if (changesUser) planRootOfUserNamespace(plan, keepsGroups(config.annotations));
   if (isOpenToOwner(with_)) planOpenToOwner(plan);
   if (with_.unprivileged) planOwnTimeNamespace(plan, namespaces, config.linux?.timeOffsets);
   if (changesUser && namespaces.created.has("ipc"))
@@ -243,6 +244,8 @@ export interface Become {
   readonly held: HeldCapabilities | undefined;
   /** Whether setgroups(2) may be denied it. */
   readonly inUserNamespace: boolean;
+  /** Whether its groups are those of tsrun's caller. */
+  readonly keepsGroups?: boolean;
   readonly seccomp: SeccompFilter | undefined;
   /** The host's procfs, as a descriptor of the process's; needed where it has an AppArmor profile or SELinux label. */
   readonly procfs?: number | undefined;
@@ -289,7 +292,7 @@ export function become(plan: Plan, as: Become): Became {
   // Without no_new_privs a filter may be set by CAP_SYS_ADMIN only, which is about to go.
   if (seccomp !== undefined && process.noNewPrivileges !== true) planSeccomp(plan, seccomp);
   planBoundingSet(plan, process, as.lastCapability);
-  planUser(plan, user, as.inUserNamespace);
+  planUser(plan, user, as.inUserNamespace, as.keepsGroups);
   planCwdAsUser(plan, process, cwd);
   planCapabilities(plan, process, as.lastCapability, as.held);
   if (as.openToOwner) planOpenToOwner(plan);

@@ -38,6 +38,7 @@ const CLAIMS: Readonly<LinuxFeatures> = {
 const UNSAFE_ANNOTATIONS: readonly string[] = [
   "org.criu.config",
   "org.systemd.property.",
+  "run.oci.keep_original_groups",
   "run.oci.mount_context_type",
 ];
 

@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { capabilityBits, grantedCapabilities } from "../../src/linux/capabilities.ts";
-import { planBoundingSet, planCapabilities, planRootOfUserNamespace, planUser } from "../../src/linux/credentials.ts";
+import {
+  keepsGroups,
+  planBoundingSet,
+  planCapabilities,
+  planRootOfUserNamespace,
+  planUser,
+} from "../../src/linux/credentials.ts";
 import { Plan } from "../../src/linux/plan.ts";
 import type { Capabilities } from "../../src/spec/config.gen.ts";
 import { calls, process } from "./sample.ts";
@@ -116,6 +122,16 @@ describe("The user", () => {
       [undefined],
       [undefined],
     ]);
+  });
+
+  it("keeps the caller's groups where an annotation says so, here and in a user namespace", () => {
+    expect(keepsGroups({ "run.oci.keep_original_groups": "1" })).toBe(true);
+    expect([keepsGroups(), keepsGroups({ "run.oci.keep_original_groups": "0" })]).toEqual([false, false]);
+    const lines = planned((plan) => {
+      planRootOfUserNamespace(plan, true);
+      planUser(plan, { additionalGids: [4] }, true, true);
+    });
+    expect(lines.join()).not.toContain("setgroups");
   });
 
   it("of a new user namespace is its root first, with groups where they may be changed", () => {

@@ -107,7 +107,7 @@ function plan(config: Config): void {
         terminal,
       },
       ...{ onTerminal: () => {}, takeDescriptor: () => 0, nullStdio: [], defaultUmask: 0o22, extraEnv: [] },
-      ...{ lastCapability: LAST_CAPABILITY, held: undefined, inUserNamespace: false },
+      ...{ lastCapability: LAST_CAPABILITY, held: undefined, keepsGroups: false, inUserNamespace: false },
     });
   for (const made of [launched, to.plan]) {
     printPlan(made);

@@ -190,6 +190,31 @@ describe("limits and switches", () => {
     }
   });
 
+  needs(except({ runc: "does not know the annotation" }))(
+    "the caller's groups are kept where an annotation says so",
+    async ({ box }) => {
+      const { execa } = await import("execa");
+      const { commandWords } = await import("./harness/runtime.ts");
+      const as = async (groups: string, ...args: string[]): Promise<string> => {
+        const words = [...commandWords(), "--root", box.root, ...args];
+        const env = { TSRUN_TEST: box.word };
+        return (await execa("setpriv", ["--groups", groups, ...words], { env, reject: false, stdin: "ignore" })).stdout;
+      };
+      const user = { uid: 1000, gid: 1000, additionalGids: [9] };
+      const kept = box.container({ annotations: { "run.oci.keep_original_groups": "1" } }, idle(), process_({ user }));
+      expect((await kept.create()).code).toBe(0);
+      expect(await as("7,8", "exec", kept.id, "id", "-G")).toBe("1000 7 8");
+      expect(await as("7,8", "exec", "--user", "0:0", kept.id, "id", "-G")).toBe("0 7 8");
+      for (const [annotations, groups] of [
+        [{ "run.oci.keep_original_groups": "1" }, "1000 7 8"],
+        [{ "run.oci.keep_original_groups": "0" }, "1000 9"],
+      ] as const) {
+        const container = box.container({ annotations }, sh("id -G"), process_({ user }));
+        expect(await as("7,8", "run", "--bundle", container.bundle, container.id)).toBe(groups);
+      }
+    },
+  );
+
   test("the user that is no user's is refused: it would be root", async ({ box }) => {
     expect(await refusalOf(box, process_({ user: { uid: 4294967295, gid: 0 } }))).toMatch(/user|uid/);
   });
