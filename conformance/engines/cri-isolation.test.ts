@@ -138,8 +138,10 @@ needsCri("cri: read-only root file system, no new privileges, masked and read-on
     ...{ masked_paths: ["/proc/uptime"], readonly_paths: ["/proc/sys"] },
   };
   const output = await pod.run(`${script}; true`, { security });
-  const refused = "sh: can't create /proc/sys/kernel/msgmax: Read-only file system";
-  expect(output).toBe(`touch: /file: Read-only file system\nthere\n1\n0\n${refused}\n`);
+  // The shell's newer versions add the line: "sh: line 1: can't …".
+  expect(output).toMatch(
+    /^touch: \/file: Read-only file system\nthere\n1\n0\nsh: .*can't create \/proc\/sys\/kernel\/msgmax: Read-only file system\n$/,
+  );
 });
 
 needsCri("cri: seccomp profiles: the runtime's default, none, one of the node", async ({ box }) => {
@@ -238,7 +240,7 @@ needs(containerdIsThere, DEVICE === undefined ? "no device to hand on" : undefin
       return pod.run(script, { more: { devices } });
     };
     expect(await run("rw")).toBe("read\nwritten\n");
-    expect(await run("r")).toBe("read\nsh: can't create /dev/mine: Operation not permitted\n");
+    expect(await run("r")).toMatch(/^read\nsh: .*can't create \/dev\/mine: Operation not permitted\n$/);
   },
 );
 
