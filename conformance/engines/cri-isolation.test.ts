@@ -41,13 +41,17 @@ needs(containerdIsThere, since(2, 0, "features of runtime classes"))(
   },
 );
 
-needsCri("cri: pid namespace of the container, the pod, the node, another container", async ({ box }) => {
+needsCri("cri: pid namespace of the container, and of another container", async ({ box }) => {
   const pod = await runPod(cri(), box);
   const target = await pod.start(`echo target; ${WAITS}`);
   await target.says("ready");
   expect(await pod.run("echo $$")).toBe("1\n");
   const namespace_options = { pid: "TARGET", target_id: target.id };
   expect(await pod.run("ps -o args", { security: { namespace_options } })).toContain("echo target");
+});
+
+// A test of its own: with another pod beside it, the shim of that one now and then ends as this one goes (containerd 2.1, runc too).
+needsCri("cri: pid namespace of the node", async ({ box }) => {
   const onNode = await runPod(cri(), box, { namespaces: { pid: "NODE" } });
   const seen = await onNode.run(`readlink /proc/self/ns/pid; tr '\\0' ' ' </proc/${process.pid}/cmdline`);
   expect(seen).toContain(readlinkSync("/proc/self/ns/pid"));
@@ -138,8 +142,10 @@ needsCri("cri: read-only root file system, no new privileges, masked and read-on
     ...{ masked_paths: ["/proc/uptime"], readonly_paths: ["/proc/sys"] },
   };
   const output = await pod.run(`${script}; true`, { security });
-  const refused = "sh: can't create /proc/sys/kernel/msgmax: Read-only file system";
-  expect(output).toBe(`touch: /file: Read-only file system\nthere\n1\n0\n${refused}\n`);
+  // The shell's newer versions add the line: "sh: line 1: can't …".
+  expect(output).toMatch(
+    /^touch: \/file: Read-only file system\nthere\n1\n0\nsh: .*can't create \/proc\/sys\/kernel\/msgmax: Read-only file system\n$/,
+  );
 });
 
 needsCri("cri: seccomp profiles: the runtime's default, none, one of the node", async ({ box }) => {
@@ -238,7 +244,7 @@ needs(containerdIsThere, DEVICE === undefined ? "no device to hand on" : undefin
       return pod.run(script, { more: { devices } });
     };
     expect(await run("rw")).toBe("read\nwritten\n");
-    expect(await run("r")).toBe("read\nsh: can't create /dev/mine: Operation not permitted\n");
+    expect(await run("r")).toMatch(/^read\nsh: .*can't create \/dev\/mine: Operation not permitted\n$/);
   },
 );
 

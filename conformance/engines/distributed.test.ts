@@ -94,8 +94,8 @@ needs(
   const ctr = client(box, "ctr", ["--address", socketPath(box), "--namespace", box.word]);
   await untilAnswers(box, "containerd", () => ctr("version"));
   const image = "localhost/busybox:latest";
-  expect(await ctr("image", "import", "--snapshotter", "native", imageTar(box, image))).toMatchObject({ code: 0 });
-  const where = ["--snapshotter", "native", "--fifo-dir", box.path("fifo")];
+  expect(await ctr("image", "import", imageTar(box, image))).toMatchObject({ code: 0 });
+  const where = ["--fifo-dir", box.path("fifo")];
   expect(await ctr("run", "--rm", ...where, image, "one", ...PIDS)).toMatchObject({ code: 0, stdout: "1\n" });
   const failed = await ctr("run", "--rm", "--cwd", "/etc/passwd", ...where, image, "two", "true");
   expect(failed.stderr).toContain(`OCI runtime create failed: ${runtimeKind} create failed`);
