@@ -65,16 +65,6 @@ needsAll()("podman: checkpoint and restore [qemu]", async ({ box }) => {
   expect((await call("stop", "--time=1", "c")).code).toBe(0);
 });
 
-needsAll()("podman: checkpoint and restore, with a user namespace [qemu]", async ({ box }) => {
-  box.makeReachable();
-  const { call, last, beyond } = await started(box, ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]);
-  expect(await call("container", "checkpoint", "c")).toMatchObject({ code: 0, stderr: "" });
-  const before = await last("c");
-  expect(await call("container", "restore", "c")).toMatchObject({ code: 0, stderr: "" });
-  await beyond("c", before + 2);
-  expect((await call("exec", "c", "cat", "/proc/self/uid_map")).stdout).toMatch(/^\s*0\s+100000\s+65536\n$/);
-});
-
 needsAll()("podman: checkpoint --leave-running --export, restore --import --name [qemu]", async ({ box }) => {
   const { call, last, status, beyond } = await started(box, ["--volume", `${box.makeDirectory("volume")}:/volume`]);
   const archive = box.path("c.tar.gz");
