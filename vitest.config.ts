@@ -3,9 +3,10 @@
 // time: its tests look at the whole machine for what was left behind. `engines` drives Podman, containerd and Docker.
 
 import { defineConfig } from "vitest/config";
+import { scaled } from "./conformance/engines/patience.ts";
 import { SummaryReporter } from "./scripts/reporter.ts";
 
-const patience = { testTimeout: 60_000, hookTimeout: 60_000, teardownTimeout: 20_000 };
+const patience = { testTimeout: scaled(60_000), hookTimeout: scaled(60_000), teardownTimeout: scaled(20_000) };
 const alone = { fileParallelism: false, maxWorkers: 1 };
 
 export default defineConfig({
@@ -34,6 +35,8 @@ export default defineConfig({
         test: {
           name: "engines",
           include: ["conformance/{article,engines}/**/*.test.ts"],
+          maxConcurrency: 4,
+          globalSetup: ["conformance/engines/versions.ts"],
           ...patience,
           ...alone,
         },

@@ -1,24 +1,24 @@
-// A reporter for vitest that writes what `npm test` sums up: how many tests passed, which failed, which were skipped and
-// why. The file to write is named by TSRUN_TEST_SUMMARY; without it the reporter does nothing.
+// A reporter for vitest that writes what `npm test` sums up and `npm run engines` makes a table of: which tests passed, which failed,
+// which were skipped and why. The file to write is named by TSRUN_TEST_SUMMARY; without it the reporter does nothing.
 
 import { writeFileSync } from "node:fs";
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 /** What the file holds, as JSON. */
 export interface Summary {
-  passed: number;
+  passed: string[];
   /** Names of failed tests, and of files that could not be run. */
   failed: string[];
   skipped: { name: string; reason: string }[];
 }
 
 export class SummaryReporter implements Reporter {
-  readonly #summary: Summary = { passed: 0, failed: [], skipped: [] };
+  readonly #summary: Summary = { passed: [], failed: [], skipped: [] };
 
   onTestCaseResult(test: TestCase): void {
     const result = test.result();
     const name = `${test.module.relativeModuleId} > ${test.fullName}`;
-    if (result.state === "passed") this.#summary.passed += 1;
+    if (result.state === "passed") this.#summary.passed.push(name);
     else if (result.state === "failed") this.#summary.failed.push(name);
     else this.#summary.skipped.push({ name, reason: (result.state === "skipped" && result.note) || "no reason given" });
   }

@@ -24,7 +24,12 @@ const PROGRAMS = {
   uidmap: "newuidmap",
   podman: "podman",
   conmon: "conmon",
+  catatonit: "catatonit",
+  netavark: "/usr/lib/podman/netavark",
+  "aardvark-dns": "/usr/lib/podman/aardvark-dns",
+  buildah: "buildah",
   containerd: "containerd",
+  "containernetworking-plugins": "/usr/lib/cni/bridge",
   "docker.io": "dockerd",
   libseccomp2: "/usr/lib/x86_64-linux-gnu/libseccomp.so.2|/usr/lib/aarch64-linux-gnu/libseccomp.so.2",
   bsdutils: "script",
@@ -130,7 +135,7 @@ function runSuite({ name, missing, guest }) {
   const place = guest === undefined ? "" : `in the guest (${name}): `;
   // The others are no part of a run that is for some only.
   const meant = skipped.filter((test) => guest?.only === undefined || test.name.includes(guest.only));
-  totals.passed += passed;
+  totals.passed += passed.length;
   totals.failed.push(...failed.map((test) => `${place}${test}`));
   totals.skipped.push(...meant.map((test) => ({ name: `${place}${test.name}`, reason: test.reason })));
   if (status !== 0 && failed.length === 0) totals.failed.push(`the suite "${name}" ended with status ${status}`);

@@ -48,11 +48,12 @@ export function guestMissing(backend = "uml", selinux = false, suite = "trixie")
 }
 
 /**
- * Runs a project of vitest's in a guest, and returns its status. `summary` is a file in a folder of its own. With `selinux` that is
- * the guest's security module, in place of AppArmor, and there is a policy for tests to load. `suite` is Debian's.
+ * Runs a project of vitest's in a guest, and returns its status. `summary` is a file in a folder of its own, `versions` and `page`
+ * one in the same: what the project "engines" writes. With `selinux` that is the guest's security module, in place of AppArmor, and
+ * there is a policy for tests to load. `suite` is Debian's.
  */
 export function testInGuest(options) {
-  const { words, summary, project = "root", page, seconds } = options;
+  const { words, summary, project = "root", page, versions, seconds } = options;
   const { backend = "uml", suite = "trixie", cgroup = "v2", selinux = false } = options;
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
   prepareInjector();
@@ -60,6 +61,8 @@ export function testInGuest(options) {
   const env = {
     TSRUN_TEST_SUMMARY: summary,
     TSRUN_SELINUX_POLICY: policy,
+    TSRUN_ENGINE_VERSIONS: versions,
+    TSRUN_TEST_PATIENCE: backend === "qemu" ? "8" : undefined,
     ARTICLE_PAGE: page,
     RUNTIME: process.env.RUNTIME,
     NO_COLOR: "1",

@@ -1,15 +1,17 @@
-// Docker on the runtime, `dockerd --add-runtime`: import an image, run, exec, top, stop, remove, each with Docker's default
-// seccomp filter, masked paths, capabilities and libnetwork hook.
+// Docker on the runtime: `dockerd --add-runtime` and its client, the daemon in namespaces of its own, where a bridge and
+// rules for it disturb nobody, and whose mounts are shared.
 
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import { kernelFile, needs, program } from "../../test/root/harness/needs.ts";
+import { processesOf } from "../../test/root/harness/leftovers.ts";
+import { kernelFile, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
+import { CommandLine, eventually } from "./command-line.ts";
 import {
+  callProgram,
   cgroupDriver,
   cgroupParent,
-  client,
-  limitOf,
   removeIfNew,
   removeParentCgroups,
   rootfsTar,
@@ -18,119 +20,123 @@ import {
   startDaemon,
   untilAnswers,
 } from "./engine.ts";
+import { operationsOf } from "./operations.ts";
+import { scaled } from "./patience.ts";
+import { allCapabilities, bridge, nat } from "./requirements.ts";
+import { declareShared } from "./shared-operations.ts";
 
-async function docker(box: Sandbox) {
+const missing = [program("dockerd"), program("docker"), program("containerd"), program("script")];
+const withNat = nat() === undefined;
+/** Debian's client, by path where it is: another on the PATH may be newer than this daemon. */
+const CLIENT = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
+
+/** A daemon and its client. A script may run in its namespaces before it does. */
+async function docker(box: Sandbox, flags: readonly string[], setUp = ""): Promise<CommandLine> {
   removeIfNew(box, "/run/containerd", "/run/docker", "/var/lib/docker");
   removeParentCgroups(box);
   writeFileSync(box.path("daemon.json"), "{}");
   const host = `unix://${socketPath(box)}`;
-  startDaemon(box, "dockerd", [
+  startDaemon(box, "unshare", [
+    ...[
+      "--net",
+      "--mount",
+      "sh",
+      "-c",
+      `ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward; mount --make-rshared /; ${setUp} exec dockerd "$@"`,
+      "sh",
+    ],
     ...["--config-file", box.path("daemon.json"), "--data-root", box.path("data"), "--exec-root", box.path("exec")],
-    ...[
-      "--pidfile",
-      box.path("docker.pid"),
-      "--host",
-      host,
-      "--storage-driver",
-      "vfs",
-      "--cgroup-parent",
-      cgroupParent(box),
-    ],
-    ...[
-      "--iptables=false",
-      "--ip6tables=false",
-      "--ip-forward=false",
-      "--bridge=none",
-      "--exec-opt",
-      `native.cgroupdriver=${cgroupDriver}`,
-    ],
-    ...["--add-runtime", `tested=${runtimeProgram(box)}`, "--default-runtime", "tested"],
+    ...["--pidfile", box.path("docker.pid"), "--host", host, "--storage-driver", "overlay2"],
+    ...["--cgroup-parent", cgroupParent(box), "--exec-opt", `native.cgroupdriver=${cgroupDriver}`],
+    ...["--ip-forward=false", "--ip6tables=false", `--iptables=${withNat}`],
+    ...["--add-runtime", `tested=${runtimeProgram(box)}`, "--default-runtime", "tested", ...flags],
   ]);
-  // Debian's client, by path where it is: another on the PATH may be newer than this daemon.
-  const program = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
-  const call = client(box, program, ["--host", host, "--config", box.path("client")]);
-  await untilAnswers(box, "dockerd", () => call("version"));
-  expect(await call("import", rootfsTar(box), "busybox")).toMatchObject({ code: 0 });
-  return call;
+  box.defer(() => shimsEnd(box));
+  const engine = new CommandLine(box, [CLIENT, "--host", host, "--config", box.path("client")], ["--network=none"]);
+  await untilAnswers(box, "unshare", () => engine.call("version"));
+  await engine.output("import", rootfsTar(box), "busybox");
+  return engine;
 }
 
-const needsDocker = needs(program("dockerd"), program("docker"), program("containerd"));
+/** A shim that is about to end when its containerd does stays for a while, to tell it. */
+async function shimsEnd(box: Sandbox): Promise<void> {
+  const shims = () => processesOf(box.word).filter(({ why }) => why.includes("containerd-shim"));
+  for (let tries = 0; shims().length > 0 && tries < 100; tries += 1) await sleep(scaled(100));
+}
 
-needsDocker("docker runs a container to its end and takes its status and output", async ({ box }) => {
-  const call = await docker(box);
-  const run = ["run", "--rm", "--network=none"];
-  expect(await call(...run, "busybox", "sh", "-c", "echo out; echo err >&2; exit 5")).toMatchObject({
-    code: 5,
-    stdout: "out\n",
-    stderr: "err\n",
-  });
-  expect(
-    (await call(...run, "--user", "1000", "--memory", "32m", "--pids-limit", "20", "busybox", "id", "-u")).stdout,
-  ).toBe("1000\n");
-  expect((await call(...run, "busybox", "no-such-program")).code).toBe(127);
-  expect((await call(...run, "busybox", "/etc/passwd")).code).toBe(126);
-  expect((await call(...run, "busybox", "unshare", "-n", "true")).code, "seccomp and capabilities hold").not.toBe(0);
+const operation = operationsOf("docker", missing, (box) => docker(box, []));
+
+declareShared(operation, {
+  pids: "{{.PIDs}}",
+  init: "docker-init",
+  notFound: /executable file not found/,
+  timers: undefined,
+  oomKilled: undefined,
+  propagation: undefined,
+  privileges: allCapabilities(),
+  events: ["--since=0", "--until=1s"],
 });
 
-needsDocker("docker execs into a container, stops and removes it", async ({ box }) => {
-  const call = await docker(box);
-  const script = "trap 'echo bye; exit 0' TERM; echo hi; while :; do sleep 0.05; done";
-  const started = await call("run", "--detach", "--name", "box", "--network=none", "busybox", "sh", "-c", script);
-  expect(started).toMatchObject({ code: 0, stderr: "" });
-  expect(await call("exec", "box", "sh", "-c", "echo in; exit 3")).toMatchObject({ code: 3, stdout: "in\n" });
-  expect((await call("exec", "--user", "1000", "box", "id", "-u")).stdout).toBe("1000\n");
-  expect((await call("top", "box")).stdout).toMatch(/while :/);
-  expect((await call("stop", "box")).code).toBe(0);
-  expect((await call("logs", "box")).stdout).toBe("hi\nbye\n");
-  expect((await call("inspect", "--format", "{{.State.ExitCode}}", "box")).stdout).toBe("0\n");
-  expect((await call("rm", "box")).code).toBe(0);
-  expect((await call("ps", "-aq")).stdout).toBe("");
-});
+operation(
+  "published port",
+  async (engine) => {
+    const flags = ["--network=bridge", "--publish=127.0.0.1:8080:80"];
+    const name = await engine.start(flags, "sh", "-c", "echo served >/tmp/page; httpd -f -h /tmp");
+    const address = await engine.inspect(name, "{{.NetworkSettings.IPAddress}}");
+    expect(address).toMatch(/^\d+\.\d+\.\d+\.\d+$/);
+    const pid = readFileSync(engine.box.path("docker.pid"), "utf8").trim();
+    const fetch = (url: string) =>
+      callProgram(engine.box, "nsenter", [`--net=/proc/${pid}/ns/net`, "busybox", "wget", "-qO-", url]);
+    await eventually(async () => (await fetch(`http://${address}/page`)).stdout, "served");
+    await eventually(async () => (await fetch("http://127.0.0.1:8080/page")).stdout, "served");
+    const other = await engine.shell(["--network=bridge"], `wget -qO- http://${address}/page; ip -4 addr show eth0`);
+    expect(other).toMatch(/^served\n(.*\n)*.*inet /);
+  },
+  bridge(),
+);
 
-needsDocker("docker pauses a container, changes its limits and removes it while it is paused", async ({ box }) => {
-  const call = await docker(box);
-  const script = "while :; do sleep 0.05; done";
-  box.defer(async () => void (await call("rm", "--force", "box"))); // dockerd leaves its mounts otherwise
-  await call("run", "--detach", "--name", "box", "--network=none", "--memory", "64m", "busybox", "sh", "-c", script);
-  const update = await call(
-    "update",
-    "--memory",
-    "96m",
-    "--memory-swap",
-    "128m",
-    "--cpu-shares",
-    "300",
-    "--pids-limit",
-    "77",
-    "box",
-  );
-  expect(update).toMatchObject({ code: 0 });
-  const pid = Number((await call("inspect", "--format", "{{.State.Pid}}", "box")).stdout);
-  expect(limitOf(pid, "memory.limit_in_bytes", "memory.max")).toBe("100663296");
-  expect(limitOf(pid, "pids.max", "pids.max")).toBe("77");
-  expect(await call("pause", "box")).toMatchObject({ code: 0 });
-  expect((await call("inspect", "--format", "{{.State.Status}}", "box")).stdout).toBe("paused\n");
-  expect((await call("exec", "box", "true")).code).not.toBe(0);
-  expect(await call("unpause", "box")).toMatchObject({ code: 0 });
-  expect((await call("exec", "box", "true")).code).toBe(0);
-  await call("pause", "box");
-  expect(await call("rm", "--force", "box")).toMatchObject({ code: 0 });
-});
-
-needs(
+operation(
+  "AppArmor",
+  async (engine) => {
+    const who = ["cat", "/proc/self/attr/current"];
+    expect((await engine.run([], ...who)).stdout).toBe("docker-default (enforce)\n");
+    expect((await engine.run(["--security-opt=apparmor=unconfined"], ...who)).stdout).toBe("unconfined\n");
+    const unknown = engine.box.word;
+    const refused = await engine.run([`--security-opt=apparmor=${unknown}`], "true");
+    expect(refused).toMatchObject({ code: 125, stderr: expect.stringContaining(unknown) });
+    const name = await engine.start([]);
+    expect(await engine.output("exec", "--user=1000", name, ...who)).toBe("docker-default (enforce)");
+  },
   kernelFile("/sys/kernel/security/apparmor"),
-  program("dockerd"),
-  program("docker"),
-  program("containerd"),
-)("docker has its containers, and what it runs in them, confined by AppArmor", async ({ box }) => {
-  const call = await docker(box);
-  const who = ["cat", "/proc/self/attr/current"];
-  const run = ["run", "--rm", "--network=none"];
-  expect((await call(...run, "busybox", ...who)).stdout).toBe("docker-default (enforce)\n");
-  expect((await call(...run, "--security-opt", "apparmor=unconfined", "busybox", ...who)).stdout).toBe("unconfined\n");
-  const missing = await call(...run, "--security-opt", `apparmor=${box.word}`, "busybox", "true");
-  expect(missing).toMatchObject({ code: 125, stderr: expect.stringContaining(box.word) });
-  await call("run", "--detach", "--name", "box", "--network=none", "busybox", "sleep", "60");
-  expect((await call("exec", "--user", "1000", "box", ...who)).stdout).toBe("docker-default (enforce)\n");
-  expect((await call("rm", "--force", "box")).code).toBe(0);
+);
+
+/** Ids of the host that the second daemon's containers have, by files that only it sees. */
+const REMAPPED = "300000";
+const SUBORDINATE = [
+  `echo nobody:${REMAPPED}:65536 >"$TMPDIR/ids"`,
+  ...["uid", "gid"].map((kind) => `touch /etc/sub${kind} && mount --bind "$TMPDIR/ids" /etc/sub${kind}`),
+];
+
+const remapped = operationsOf("docker", missing, async (box) => {
+  box.makeReachable();
+  const setUp = `TMPDIR=${box.directory}; ${SUBORDINATE.join(" && ")} || exit 1;`;
+  return docker(box, ["--userns-remap", "nobody:nogroup", "--bridge=none"], setUp);
+});
+
+remapped("user namespace", async (engine) => {
+  expect(await engine.shell([], "cat /proc/self/uid_map; id -u")).toMatch(/^ +0 +300000 +65536\n0$/);
+  const name = await engine.start(["--tmpfs=/x", "--read-only"]);
+  expect(statSync(`/proc/${await engine.pid(name)}`).uid).toBe(Number(REMAPPED));
+  expect(await engine.output("exec", "--user=1000", name, "id", "-u")).toBe("1000");
+  await engine.output("update", "--memory=64m", "--memory-swap=64m", name);
+  await engine.output("stop", name);
+  expect(await engine.shell(["--userns=host"], "cat /proc/self/uid_map")).toMatch(/^ +0 +0 +4294967295$/);
+});
+
+remapped("terminal in a user namespace", async (engine) => {
+  const terminal = engine.runOnTerminal(["--interactive", "--tty"], "sh");
+  await terminal.until(/# /);
+  terminal.type("echo here >/dev/console; exit 7\n");
+  await terminal.until(/\r\nhere\r\n/);
+  expect(await terminal.ended()).toBe(7);
 });

@@ -7,12 +7,14 @@ import { once } from "node:events";
 import { chmodSync, existsSync, openSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { arch } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { cgroupsOf, processesOf } from "../../test/root/harness/leftovers.ts";
 import { makeRootfs } from "../../test/root/harness/rootfs.ts";
 import { commandWords, type Result, SYSTEMD_SOCKET } from "../../test/root/harness/runtime.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
+import { scaled } from "./patience.ts";
 
 /** The runtime as one absolute path: engines call a program and nothing more. */
 export function runtimeProgram(box: Sandbox): string {
@@ -77,7 +79,8 @@ export function imageTar(box: Sandbox, name: string): string {
 /** Starts a daemon that ends with the sandbox, its output in a log there. */
 export function startDaemon(box: Sandbox, program: string, args: readonly string[]): void {
   const log = openSync(box.path(`${program}.log`), "a");
-  const child = spawn(program, args, { stdio: ["ignore", log, log], env: { ...process.env, PATH: enginePath() } });
+  const env = { ...process.env, PATH: enginePath() };
+  const child = spawn(program, args, { stdio: ["ignore", log, log], env, cwd: box.directory });
   box.defer(() => stop(child));
 }
 
@@ -92,18 +95,33 @@ async function stop(child: ChildProcess): Promise<void> {
 
 /** A client of an engine: runs one command, never throws. */
 export function client(box: Sandbox, program: string, globals: readonly string[]) {
-  return async (...args: string[]): Promise<Result> => {
-    const ended = await execa(program, [...globals, ...args], {
-      ...{ reject: false, stdin: "ignore", stripFinalNewline: false, timeout: 60_000 },
-      env: { PATH: enginePath(), TSRUN_ENGINE: box.word },
-    });
-    return { code: ended.exitCode, signal: ended.signal, stdout: ended.stdout, stderr: ended.stderr };
-  };
+  return (...args: string[]): Promise<Result> => callProgram(box, program, [...globals, ...args]);
+}
+
+/** Runs a program for the sandbox, with what it reads; never throws. */
+export async function callProgram(
+  box: Sandbox,
+  program: string,
+  args: readonly string[],
+  input?: string | Readable,
+): Promise<Result> {
+  const ended = await execa(program, args, {
+    ...{ reject: false, stripFinalNewline: false, timeout: scaled(60_000) },
+    ...(input === undefined ? { stdin: "ignore" as const } : { input }),
+    ...{ env: engineEnvironment(box), cwd: box.directory },
+  });
+  return { code: ended.exitCode, signal: ended.signal, stdout: String(ended.stdout), stderr: String(ended.stderr) };
+}
+
+/** What is in the environment of an engine's programs beside the test's own. */
+export function engineEnvironment(box: Sandbox): { PATH: string; TSRUN_ENGINE: string } {
+  return { PATH: enginePath(), TSRUN_ENGINE: box.word };
 }
 
 /** Waits until a command succeeds: the daemon answers. */
 export async function untilAnswers(box: Sandbox, daemon: string, ask: () => Promise<Result>): Promise<void> {
-  for (let tries = 0; tries < 300; tries += 1) {
+  const end = Date.now() + scaled(30_000);
+  while (Date.now() < end) {
     if ((await ask()).code === 0) return;
     await sleep(100);
   }
@@ -123,7 +141,7 @@ export function removeIfNew(box: Sandbox, ...paths: readonly string[]): void {
  */
 export function removeParentCgroups(box: Sandbox): void {
   box.defer(async () => {
-    for (let tries = 0; processesOf(box.word).length > 0 && tries < 100; tries += 1) await sleep(50);
+    for (let tries = 0; processesOf(box.word).length > 0 && tries < 100; tries += 1) await sleep(scaled(50));
     for (let tries = 0; !emptied(box) && tries < 100; tries += 1) await sleep(50);
   });
 }

@@ -1,0 +1,68 @@
+// What operations of engines need of the kernel beside the engine, and the reason for the table where it is not there.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import type { Missing } from "../../test/root/harness/needs.ts";
+import { SYSTEMD_SOCKET } from "../../test/root/harness/runtime.ts";
+
+/** Needs a cgroup controller, of either version. */
+export function controller(name: string): Missing {
+  const unified = "/sys/fs/cgroup/cgroup.controllers";
+  const known = existsSync(unified)
+    ? readFileSync(unified, "utf8").trim().split(" ").includes(name)
+    : existsSync(`/sys/fs/cgroup/${name}`);
+  return known ? undefined : `this kernel has no cgroup controller ${name}`;
+}
+
+/** Needs all capabilities: some engines ask for all that the kernel knows. */
+export function allCapabilities(): Missing {
+  const last = Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8"));
+  const bounding = /^CapBnd:\t(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  const all = BigInt(`0x${bounding}`) === (1n << BigInt(last + 1)) - 1n;
+  return all ? undefined : `this machine's root does not have all capabilities (its bounding set is ${bounding})`;
+}
+
+/** Needs mounts at / to be shared: where they are private, engines refuse that a container's follow them. */
+export function rootIsShared(): Missing {
+  const lines = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+  const root = lines.find((line) => line.split(" ")[4] === "/");
+  return root?.includes(" shared:") ? undefined : "the root mount is not shared here";
+}
+
+/** Needs systemd, for what. */
+export function systemd(purpose: string): Missing {
+  return existsSync(SYSTEMD_SOCKET) ? undefined : `systemd, which ${purpose}, does not run here`;
+}
+
+/** Needs cgroups of version 2, because of what is said of version 1. */
+export function unifiedCgroups(reason: string): Missing {
+  return existsSync("/sys/fs/cgroup/cgroup.controllers") ? undefined : `cgroup v1: ${reason}`;
+}
+
+/** Needs network address translation, tried in a network namespace that ends with it. */
+export function nat(): Missing {
+  const rules = [
+    "iptables -t nat -A POSTROUTING -s 10.1.0.0/16 -j MASQUERADE",
+    "iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j ACCEPT",
+  ];
+  return tried(rules.join(" && ")) ? undefined : "this kernel has no NAT for iptables";
+}
+
+/** Needs a bridge and pairs of network devices. */
+export function bridge(): Missing {
+  const made = tried(
+    "ip link add name b type bridge && ip link add name v type veth peer name w && ip link set v master b",
+  );
+  return made ? undefined : "this kernel has no bridge or no veth";
+}
+
+/** What a command says of its flags; nothing where it is not installed. */
+export function helpOf(program: string, ...command: string[]): string {
+  const { stdout } = spawnSync(program, [...command, "--help"], { encoding: "utf8" });
+  return stdout ?? "";
+}
+
+function tried(script: string): boolean {
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  return spawnSync("unshare", ["--net", "sh", "-c", script], { env, stdio: "ignore" }).status === 0;
+}

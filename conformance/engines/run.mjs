@@ -1,0 +1,73 @@
+// `npm run engines [-- --place=here,uml,qemu --write]`: the tests of engines in three places, and the table of what came of them.
+// Prints it, and writes it to table.md with --write. What a place said last is kept in .cache/engines, so that one can be run
+// alone; without --place all three are. `--place=` runs none and makes the table of what is kept.
+//
+// RUNTIME=runc or crun has the engines drive that one. Its results are kept beside ours, and the table lists where it fails and
+// tsrun does not. Status 1 where tsrun fails. Plain Node, as all that starts a guest.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { build, installPackages, node, PATH, repository } from "../../scripts/setup.mjs";
+import { guestMissing, testInGuest } from "../../scripts/vm.mjs";
+import { PLACES, RUNTIMES, tableOf } from "./table.mjs";
+
+const cache = join(repository, ".cache/engines");
+const runtime = basename(process.env.RUNTIME ?? RUNTIMES[0]);
+const wanted = process.argv.find((word) => word.startsWith("--place="))?.slice("--place=".length) ?? PLACES.join();
+const words = ["conformance/engines", ...(existsSync(join(repository, "conformance/cri")) ? ["conformance/cri"] : [])];
+const table = join(repository, "conformance/engines/table.md");
+
+installPackages();
+build();
+mkdirSync(cache, { recursive: true });
+for (const place of PLACES.filter((each) => wanted.split(",").includes(each))) run(place);
+const results = readResults();
+const text = tableOf(results);
+console.log(text);
+if (process.argv.includes("--write")) writeFileSync(table, text);
+const failed = results.filter((result) => result.runtime === RUNTIMES[0]).flatMap(({ summary }) => summary.failed);
+process.exitCode = failed.length > 0 ? 1 : 0;
+
+/** Runs the tests in a place and keeps what they said. */
+function run(place) {
+  const scratch = mkdtempSync(join(tmpdir(), "tsrun-engines-"));
+  const [summary, versions] = ["summary.json", "versions.json"].map((name) => join(scratch, name));
+  try {
+    if (place === "here") runHere(summary, versions);
+    else runInGuest(place, summary, versions);
+    const result = { place, runtime, versions: read(versions), summary: read(summary) };
+    writeFileSync(fileOf(place, runtime), JSON.stringify(result, undefined, 1));
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+function runHere(summary, versions) {
+  const vitest = join(repository, "node_modules/vitest/vitest.mjs");
+  spawnSync(node, [vitest, "run", "--project", "engines", ...words], {
+    ...{ cwd: repository, stdio: ["ignore", "inherit", "inherit"] },
+    env: { ...process.env, PATH, TSRUN_TEST_SUMMARY: summary, TSRUN_ENGINE_VERSIONS: versions },
+  });
+}
+
+function runInGuest(backend, summary, versions) {
+  const missing = guestMissing(backend);
+  if (missing !== undefined) throw new Error(`No guest: ${missing}`);
+  testInGuest({ project: "engines", words, backend, summary, versions, seconds: backend === "qemu" ? 7200 : 1800 });
+}
+
+/** What is kept, of every place and runtime. */
+function readResults() {
+  const files = RUNTIMES.flatMap((name) => PLACES.map((place) => fileOf(place, name)));
+  return files.filter((file) => existsSync(file)).map(read);
+}
+
+function fileOf(place, name) {
+  return join(cache, `${name}-${place}.json`);
+}
+
+function read(file) {
+  return JSON.parse(readFileSync(file, "utf8"));
+}
