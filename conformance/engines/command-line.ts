@@ -110,7 +110,9 @@ export class CommandLine {
   async tidy(): Promise<void> {
     const all = (await this.output("ps", "--all", "--format", "{{.Names}}")).split("\n");
     const left = this.#names.filter((name) => all.includes(name));
-    if (left.length > 0) await this.output("rm", "--force", "--volumes", ...left);
+    // Podman may find the first time that a mount is still busy.
+    const remove = ["rm", "--force", "--volumes", ...left];
+    if (left.length > 0 && (await this.call(...remove)).code !== 0) await this.output(...remove);
   }
 
   /** One network only may be named. */

@@ -26,38 +26,32 @@ function tester(box: Sandbox, script: string) {
 const needsTester = needs(program("podman"), program("conmon"), program("as-tester"));
 const CGROUP = "cat /proc/self/cgroup /sys/fs/cgroup/pids.max";
 
-needsTester(
-  "an ordinary user's podman runs containers with limits, as root and as others of his ids",
-  async ({ box }) => {
-    const script = [
-      `$P run --rm --network=none --pids-limit 20 --memory 64m busybox sh -c 'id -u; ${CGROUP}; cat /sys/fs/cgroup/memory.max; exit 5'`,
-      "echo $?",
-      "for how in --user=1000 --userns=keep-id --userns=auto --pid=host --cgroupns=host --privileged --tmpfs=/x; do",
-      "  $P run --rm --network=none $how busybox sh -c 'echo $0 $(id -u)' $how",
-      "done",
-      "$P run --rm --network=host busybox sh -c 'ls /sys/kernel >/dev/null && echo seen'",
-    ].join("\n");
-    const result = await tester(box, script);
-    expect(result.stderr).toBe("");
-    expect(result.stdout.split("\n")).toEqual([
-      ...["0", "0::/", "20", "67108864", "5"],
-      ...["--user=1000 1000", "--userns=keep-id 1000", "--userns=auto 0", "--pid=host 0", "--cgroupns=host 0"],
-      ...["--privileged 0", "--tmpfs=/x 0", "seen", ""],
-    ]);
-  },
-);
+needsTester("podman rootless: run with limits, as root and as others of his ids", async ({ box }) => {
+  const script = [
+    `$P run --rm --network=none --pids-limit 20 --memory 64m busybox sh -c 'id -u; ${CGROUP}; cat /sys/fs/cgroup/memory.max; exit 5'`,
+    "echo $?",
+    "for how in --user=1000 --userns=keep-id --userns=auto --pid=host --cgroupns=host --privileged --tmpfs=/x; do",
+    "  $P run --rm --network=none $how busybox sh -c 'echo $0 $(id -u)' $how",
+    "done",
+    "$P run --rm --network=host busybox sh -c 'ls /sys/kernel >/dev/null && echo seen'",
+  ].join("\n");
+  const result = await tester(box, script);
+  expect(result.stderr).toBe("");
+  expect(result.stdout.split("\n")).toEqual([
+    ...["0", "0::/", "20", "67108864", "5"],
+    ...["--user=1000 1000", "--userns=keep-id 1000", "--userns=auto 0", "--pid=host 0", "--cgroupns=host 0"],
+    ...["--privileged 0", "--tmpfs=/x 0", "seen", ""],
+  ]);
+});
 
-needsTester(
-  "an ordinary user's podman execs into a container, with a terminal too, pauses and removes it",
-  async ({ box }) => {
-    const script = [
-      "$P run -d --name c --network=none busybox sh -c 'trap \"exit 0\" TERM; while :; do sleep 0.05; done' >/dev/null",
-      "$P exec c sh -c 'id -u; exit 3'; echo $?; $P exec -t c tty; $P exec --user 7 c id -u",
-      "$P pause c >/dev/null; $P inspect --format '{{.State.Status}}' c; $P unpause c >/dev/null",
-      "$P stop c >/dev/null; $P inspect --format '{{.State.ExitCode}}' c; $P rm c; $P ps -aq",
-    ].join("\n");
-    const result = await tester(box, script);
-    expect(result.stderr).toBe("");
-    expect(result.stdout.replaceAll("\r", "")).toBe("0\n3\n/dev/pts/0\n7\npaused\n0\nc\n");
-  },
-);
+needsTester("podman rootless: exec, pause and unpause, stop, rm", async ({ box }) => {
+  const script = [
+    "$P run -d --name c --network=none busybox sh -c 'trap \"exit 0\" TERM; while :; do sleep 0.05; done' >/dev/null",
+    "$P exec c sh -c 'id -u; exit 3'; echo $?; $P exec -t c tty; $P exec --user 7 c id -u",
+    "$P pause c >/dev/null; $P inspect --format '{{.State.Status}}' c; $P unpause c >/dev/null",
+    "$P stop c >/dev/null; $P inspect --format '{{.State.ExitCode}}' c; $P rm c; $P ps -aq",
+  ].join("\n");
+  const result = await tester(box, script);
+  expect(result.stderr).toBe("");
+  expect(result.stdout.replaceAll("\r", "")).toBe("0\n3\n/dev/pts/0\n7\npaused\n0\nc\n");
+});

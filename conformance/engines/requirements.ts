@@ -39,6 +39,11 @@ export function unifiedCgroups(reason: string): Missing {
   return existsSync("/sys/fs/cgroup/cgroup.controllers") ? undefined : `cgroup v1: ${reason}`;
 }
 
+/** Needs the project's guest, which is thrown away with what is left in the usual folders. */
+export function inGuest(): Missing {
+  return existsSync("/usr/local/sbin/vm-agent") ? undefined : "only in a guest: it uses the machine's own folders";
+}
+
 /** Needs network address translation, tried in a network namespace that ends with it. */
 export function nat(): Missing {
   const rules = [
