@@ -12,13 +12,14 @@ import {
   dockerPrograms,
   HOST,
   NETWORKS,
-  natMissing,
   type OwnDocker,
   outside,
   ownDocker,
   until,
   WITHOUT_NAT,
 } from "./own-network.ts";
+import { scaled } from "./patience.ts";
+import { nat } from "./requirements.ts";
 
 /** A task that says hello and waits until it is stopped. */
 const TASK = ["busybox", "sh", "-c", `trap "exit 0" TERM; echo "hello $VERSION"; sleep 1000 & wait`];
@@ -34,8 +35,8 @@ const QUICK = [
   "5s",
 ];
 
-// A rolling update of ten tasks is twenty starts and ten stops, on a machine that may be busy, and QEMU takes its time.
-vi.setConfig({ testTimeout: 600_000 });
+// A rolling update of ten tasks is twenty starts and ten stops, on a machine that may be busy.
+vi.setConfig({ testTimeout: scaled(240_000) });
 
 const swarmTest = needs(...dockerPrograms);
 
@@ -246,7 +247,7 @@ async function untilAllAnswered(ask: () => Promise<string>): Promise<void> {
   );
 }
 
-needs(...dockerPrograms, natMissing())(
+needs(...dockerPrograms, nat())(
   "docker swarm: overlay network, tasks found by the service's name [qemu]",
   async ({ box }) => {
     const docker = await swarm(box, NETWORKS);
@@ -264,7 +265,7 @@ loadModule("ip_vs");
 
 needs(
   ...dockerPrograms,
-  natMissing(),
+  nat(),
   kernelFile("/proc/net/ip_vs"),
 )("docker swarm: ingress network, a published port shared by the tasks [qemu]", async ({ box }) => {
   const docker = await swarm(box, NETWORKS);
