@@ -3,28 +3,20 @@
 
 import { spawn } from "node:child_process";
 import { expect, vi } from "vitest";
-import { needs, program } from "../../test/root/harness/needs.ts";
-import {
-  dockerPrograms,
-  HOST,
-  NETWORKS,
-  natMissing,
-  OUTSIDE,
-  type OwnDocker,
-  outside,
-  ownDocker,
-  until,
-} from "./own-network.ts";
+import { needs } from "../../test/root/harness/needs.ts";
+import { dockerPrograms, HOST, NETWORKS, OUTSIDE, type OwnDocker, outside, ownDocker, until } from "./own-network.ts";
+import { scaled } from "./patience.ts";
+import { nat } from "./requirements.ts";
 
 /** Says hello to whoever connects to port 80. */
 const SERVER = ["busybox", "nc", "-ll", "-p", "80", "-e", "echo", "hello"];
 /** Tells whoever connects to port 90 where he came from. */
 const WHO = `require("node:net").createServer((socket) => socket.end(socket.remoteAddress + "\\n")).listen(90, "0.0.0.0")`;
 
-// An emulated PC takes its time.
-vi.setConfig({ testTimeout: 600_000 });
+// Many containers, on a machine that may be busy.
+vi.setConfig({ testTimeout: scaled(120_000) });
 
-const networkTest = needs(...dockerPrograms, program("iptables"), natMissing());
+const networkTest = needs(...dockerPrograms, nat());
 
 /** What the program at an address and port says, asked from within a container; empty where none is reached. */
 function asked({ call }: OwnDocker, container: string, address: string, port: number) {

@@ -21,6 +21,7 @@ import {
   startDaemon,
   untilAnswers,
 } from "./engine.ts";
+import { scaled } from "./patience.ts";
 
 /** The daemon and what runs in its network namespace. */
 export interface OwnDocker {
@@ -88,20 +89,14 @@ export async function ownDocker(box: Sandbox, settings: Json): Promise<OwnDocker
 }
 
 /** Waits until what is asked for is as it should be, and returns it; fails with the last answer. */
-export async function until<T>(ask: () => Promise<T>, right: (answer: T) => boolean, seconds = 240): Promise<T> {
-  const end = Date.now() + seconds * 1000;
+export async function until<T>(ask: () => Promise<T>, right: (answer: T) => boolean, seconds = 90): Promise<T> {
+  const end = Date.now() + scaled(seconds * 1000);
   for (;;) {
     const answer = await ask();
     if (right(answer)) return answer;
     if (Date.now() > end) throw new Error(`still, after ${seconds} s: ${JSON.stringify(answer)}`);
     await sleep(300);
   }
-}
-
-/** Tries it: what lists an empty table of the packet filter may still know no NAT. */
-export function natMissing(): Missing {
-  const rule = ["iptables", "--table", "nat", "--append", "POSTROUTING", "--jump", "MASQUERADE"];
-  return spawnSync("unshare", ["--net", ...rule]).status === 0 ? undefined : "this kernel has no NAT";
 }
 
 /** A network namespace that has a cable to the daemon's. */

@@ -1,6 +1,6 @@
-// `npm run engines [-- --place=here,uml,qemu --write]`: the tests of engines in three places, and the table of what came of them.
+// `npm run engines [-- --place=here,uml,sid,qemu --write]`: the tests of engines in four places, and the table of what came of them.
 // Prints it, and writes it to table.md with --write. What a place said last is kept in .cache/engines, so that one can be run
-// alone; without --place all three are. `--place=` runs none and makes the table of what is kept.
+// alone; without --place all are. `--place=` runs none and makes the table of what is kept.
 //
 // RUNTIME=runc or crun has the engines drive that one. Its results are kept beside ours, and the table lists where it fails and
 // tsrun does not. Status 1 where tsrun fails. Plain Node, as all that starts a guest.
@@ -52,10 +52,13 @@ function runHere(summary, versions) {
   });
 }
 
-function runInGuest(backend, summary, versions) {
-  const missing = guestMissing(backend);
+function runInGuest(place, summary, versions) {
+  const backend = place === "qemu" ? "qemu" : "uml";
+  const suite = place === "sid" ? "sid" : "trixie";
+  const missing = guestMissing(backend, false, suite);
   if (missing !== undefined) throw new Error(`No guest: ${missing}`);
-  testInGuest({ project: "engines", words, backend, summary, versions, seconds: backend === "qemu" ? 7200 : 1800 });
+  const seconds = backend === "qemu" ? 7200 : 1800;
+  testInGuest({ project: "engines", words, backend, suite, summary, versions, seconds });
 }
 
 /** What is kept, of every place and runtime. */

@@ -2,9 +2,9 @@
 
 /** The first is the one that the table is of; the others are its peers. */
 export const RUNTIMES = ["tsrun", "runc", "crun"];
-export const PLACES = ["here", "uml", "qemu"];
+export const PLACES = ["here", "uml", "sid", "qemu"];
 
-const TITLES = { here: "this machine", uml: "guest, UML", qemu: "guest, QEMU" };
+const TITLES = { here: "this machine", uml: "guest, UML", sid: "guest of sid, UML", qemu: "guest, QEMU" };
 const ENGINES = ["docker", "podman", "containerd", "buildah"];
 
 /** The table as Markdown. A result is of one runtime in one place: versions, and the summary of scripts/reporter.ts. */
