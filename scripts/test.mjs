@@ -29,6 +29,7 @@ const PROGRAMS = {
   "aardvark-dns": "/usr/lib/podman/aardvark-dns",
   buildah: "buildah",
   containerd: "containerd",
+  "containernetworking-plugins": "/usr/lib/cni/bridge",
   "docker.io": "dockerd",
   libseccomp2: "/usr/lib/x86_64-linux-gnu/libseccomp.so.2|/usr/lib/aarch64-linux-gnu/libseccomp.so.2",
   bsdutils: "script",
@@ -94,17 +95,24 @@ function suites() {
       missing: guestMissing(),
       guest: { project: "engines", words: [], seconds: 600 },
     },
+    {
+      name: "vm, engines of sid",
+      missing: guestMissing("uml", false, "sid"),
+      guest: { suite: "sid", project: "engines", words: ["conformance/engines"], seconds: 600 },
+    },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];
 }
 
 /** Words for vitest that choose the tests with the mark. */
 function markedTests() {
-  const names = readdirSync(join(repository, "test/root"))
-    .filter((name) => name.endsWith(".test.ts"))
-    .map((name) => `test/root/${name}`);
+  const names = ["test/root", "conformance/engines"].flatMap((directory) =>
+    readdirSync(join(repository, directory))
+      .filter((name) => name.endsWith(".test.ts"))
+      .map((name) => `${directory}/${name}`),
+  );
   const files = names.filter((name) => readFileSync(join(repository, name), "utf8").includes(QEMU_MARK));
-  return [...files, "--testNamePattern", QEMU_MARK.replace(/[[\]]/g, "\\$&")];
+  return ["--project", "engines", ...files, "--testNamePattern", QEMU_MARK.replace(/[[\]]/g, "\\$&")];
 }
 
 function runSuite({ name, missing, guest }) {

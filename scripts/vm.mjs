@@ -24,40 +24,37 @@ const SECILC = { secilc: "secilc" };
 /** A guest that died of itself, before the command ended. */
 const DIED = 125;
 
-/** How test/vm/build ended. */
-let build;
+/** Debian's suites that have guests, and what each has beyond the packages that test/vm/build lists. Sid has the newest engines. */
+const SUITES = { trixie: "", sid: "rootlesskit" };
+
+/** How test/vm/build ended, by suite. */
+const builds = new Map();
 
 const environment = { ...process.env, PATH };
 
 /** Makes the guest's image unless it is there; the reason when that cannot be. */
-export function guestMissing(backend = "uml", selinux = false) {
+export function guestMissing(backend = "uml", selinux = false, suite = "trixie") {
+  if (!(suite in SUITES)) return `no guest of the suite ${suite}: there are ${Object.keys(SUITES).join(" and ")}`;
   if (process.arch !== "x64") return "the guest is for x86-64 only";
   if (process.getuid() !== 0) return "needs root";
   if (!existsSync("/etc/debian_version")) return "the guest is made of Debian's packages";
   installDebianPackages(backend === "qemu" ? { ...PROGRAMS, ...QEMU } : PROGRAMS, "no guest can be made");
   if (selinux) installDebianPackages(SECILC, "no policy for SELinux can be made");
   // Once: what failed will fail again. `timeout` ends what the script started, too.
-  build ??= spawn("timeout", ["300", join(repository, "test/vm/build")]).status;
-  return build === 0 ? undefined : `the guest's image cannot be made (test/vm/build ended with status ${build})`;
+  if (!builds.has(suite))
+    builds.set(suite, spawn("timeout", ["300", join(repository, "test/vm/build")], ofSuite(suite)).status);
+  const status = builds.get(suite);
+  return status === 0 ? undefined : `the guest's image cannot be made (test/vm/build ended with status ${status})`;
 }
 
 /**
  * Runs a project of vitest's in a guest, and returns its status. `summary` is a file in a folder of its own, `versions` and `page`
- * one in the same: what the project "engines" writes. With `selinux` that is
- * the guest's security module, in place of AppArmor, and there is a policy for tests to load.
+ * one in the same: what the project "engines" writes. With `selinux` that is the guest's security module, in place of AppArmor, and
+ * there is a policy for tests to load. `suite` is Debian's.
  */
-export function testInGuest(suite) {
-  const {
-    words,
-    summary,
-    project = "root",
-    backend = "uml",
-    cgroup = "v2",
-    selinux = false,
-    page,
-    versions,
-    seconds,
-  } = suite;
+export function testInGuest(options) {
+  const { words, summary, project = "root", page, versions, seconds } = options;
+  const { backend = "uml", suite = "trixie", cgroup = "v2", selinux = false } = options;
   const vitest = join(repository, "node_modules/vitest/vitest.mjs");
   prepareInjector();
   const policy = selinux ? compilePolicy(dirname(summary)) : undefined;
@@ -71,14 +68,14 @@ export function testInGuest(suite) {
     NO_COLOR: "1",
     CI: "1",
   };
-  const options = [
+  const how = [
     ...["--backend", backend, "--timeout", `${seconds}`, "--mem", "3072", "--chdir", repository],
     ...["--append", [cgroup === "v1" ? CGROUP_V1 : "", selinux ? LSM_SELINUX : ""].join(" ")],
     ...["--share", repository, "--share", `${dirname(summary)}::rw`],
     ...Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : ["--env", `${name}=${value}`])),
   ];
-  const run = () =>
-    spawn(join(repository, "test/vm/run"), [...options, "--", node, vitest, "run", "--project", project, ...words]);
+  const command = [node, vitest, "run", "--project", project, ...words];
+  const run = () => spawn(join(repository, "test/vm/run"), [...how, "--", ...command], ofSuite(suite));
   const { status } = run();
   if (status !== DIED) return status;
   console.log("The guest died; once more.");
@@ -100,6 +97,13 @@ function prepareInjector() {
   spawn("cc", [...flags, "-o", join(repository, ".cache/inject"), join(repository, "test/faults/inject.c")]);
 }
 
-function spawn(program, args) {
-  return spawnSync(program, args, { cwd: repository, stdio: ["ignore", "inherit", "inherit"], env: environment });
+/** What test/vm/build and test/vm/run take from the environment. */
+function ofSuite(suite) {
+  const extra = [SUITES[suite], process.env.VM_EXTRA].filter(Boolean).join(" ");
+  return { VM_SUITE: suite, ...(extra === "" ? {} : { VM_EXTRA: extra }) };
+}
+
+function spawn(program, args, more = {}) {
+  const env = { ...environment, ...more };
+  return spawnSync(program, args, { cwd: repository, stdio: ["ignore", "inherit", "inherit"], env });
 }

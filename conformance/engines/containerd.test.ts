@@ -1,6 +1,7 @@
 // containerd on the runtime, through its runc shim: `ctr --runc-binary`.
 
 import { existsSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { arch } from "node:os";
 import type { Readable } from "node:stream";
 import { expect } from "vitest";
 import { kernelFile, type Missing, program } from "../../test/root/harness/needs.ts";
@@ -143,10 +144,17 @@ async function containerd(box: Sandbox): Promise<Ctr> {
   removeParentCgroups(box);
   const socket = socketPath(box);
   const disabled = DISABLED.map((name) => `"io.containerd.${name}"`).join(", ");
-  writeFileSync(
-    box.path("containerd.toml"),
-    `version = 2\nroot = "${box.path("root")}"\nstate = "${box.path("run")}"\ndisabled_plugins = [${disabled}]\n[grpc]\naddress = "${socket}"\n`,
-  );
+  const configuration = [
+    "version = 2",
+    `root = "${box.path("root")}"`,
+    `state = "${box.path("run")}"`,
+    `disabled_plugins = [${disabled}]`,
+    `[grpc]\naddress = "${socket}"`,
+    // containerd 2 unpacks images itself, for snapshotters that are named here.
+    `[[plugins."io.containerd.transfer.v1.local".unpack_config]]`,
+    `platform = "linux/${arch() === "arm64" ? "arm64" : "amd64"}"\nsnapshotter = "overlayfs"`,
+  ];
+  writeFileSync(box.path("containerd.toml"), configuration.join("\n"));
   startDaemon(box, "containerd", ["--config", box.path("containerd.toml")]);
   // The namespace is the parent cgroup's name too: the sandbox's word.
   const globals = ["--address", socket, "--namespace", box.word];

@@ -19,8 +19,6 @@ export interface Wanted extends Omit<Launch, "cgroup" | "childSocket"> {
   /** What ps shows until the program runs. */
   readonly name: string;
   readonly cgroup: Cgroup;
-  /** The process enters cgroups of version 1 by itself, later than the agent would. */
-  readonly entersCgroupLater: boolean;
   /** process.oomScoreAdj */
   readonly oomScore: number | undefined;
   /** What the agent gets; closed here once it has them. */
@@ -33,7 +31,7 @@ export interface Wanted extends Omit<Launch, "cgroup" | "childSocket"> {
 export interface Expected {
   /** Descriptors that it is born with and only the agent needed. */
   readonly leftOpen: readonly number[];
-  /** cgroup v1: what it enters its cgroups by, when it is to do so itself. */
+  /** cgroup v1: what it enters its cgroups by. */
   readonly cgroupTasks: readonly number[];
   /** Waits until it is there. @throws SyscallError of the call that failed */
   readonly meet: () => Born;
@@ -43,6 +41,37 @@ export interface Expected {
 export interface Born {
   readonly child: Agent;
   readonly kernel: AgentKernel;
+}
+
+/** A process that is to be cloned by one that is being made. */
+export interface Heir {
+  /** The descriptor, of the process that clones it, on which it will listen. */
+  readonly socket: number;
+  /** Takes it over, once it has been cloned; the one that cloned it goes. */
+  readonly succeed: (envoy: Born, pid: number) => Born;
+}
+
+/** Prepares for a process that the one to be made with `descriptors` will clone. Disposing of `undo` ends it. */
+export function expectHeir(undo: DisposableStack, descriptors: Descriptors, tell: Teller): Heir {
+  const [ours, theirs] = socketpair();
+  let met = false;
+  undo.defer(() => {
+    if (!met) close(ours);
+  });
+  const succeed = ({ child: envoy }: Born, pid: number): Born => {
+    met = true;
+    const born = listening(undo.use(Agent.adopted(ours, pid, tell)));
+    envoy.hangUp(); // it holds what the program is to have, streams and all
+    return born;
+  };
+  return { socket: descriptors.own(theirs), succeed };
+}
+
+/** A process that was cloned, when it has said so. */
+function listening(child: Agent): Born {
+  const kernel = new AgentKernel(child);
+  kernel.adoptReply();
+  return { child, kernel };
 }
 
 /** Ends a process that nobody met. */
@@ -72,7 +101,7 @@ const EACCES = 13;
 /** Starts an agent and tells it what to do. Disposing of `undo` ends it and the process. */
 export function beget(
   undo: DisposableStack,
-  { name, cgroup, entersCgroupLater, oomScore, descriptors, tell, ...wanted }: Wanted,
+  { name, cgroup, oomScore, descriptors, tell, ...wanted }: Wanted,
 ): Expected {
   stopIgnoringChildren();
   using joins = cgroup.open();
@@ -84,8 +113,7 @@ export function beget(
   const agent = undo.use(Agent.spawn({ fds: descriptors.pairs(), argv0: name, socket }));
   descriptors[Symbol.dispose]();
   setOomScore(agent.pid, oomScore);
-  const tasks = entersCgroupLater ? [] : joins.tasks;
-  const { plan, pid } = launch({ ...wanted, cgroup: { ...joins, tasks }, childSocket });
+  const { plan, pid } = launch({ ...wanted, cgroup: { ...joins, tasks: [] }, childSocket });
   const answers = new AgentKernel(agent).begin(plan);
   let met = false;
   undo.defer(() => {
@@ -95,10 +123,8 @@ export function beget(
     met = true;
     const child = undo.use(Agent.adopted(ours, born(answers, pid, joins.directory !== undefined), tell));
     agent.hangUp(); // it ends while we go on, and is reaped when `undo` or the caller is done
-    const kernel = new AgentKernel(child);
-    kernel.adoptReply();
-    return { child, kernel };
+    return listening(child);
   };
   const directory = joins.directory === undefined ? [] : [joins.directory];
-  return { leftOpen: directory, cgroupTasks: entersCgroupLater ? joins.tasks : [], meet };
+  return { leftOpen: directory, cgroupTasks: joins.tasks, meet };
 }

@@ -3,7 +3,6 @@
 // What is made on the way is on one stack, and is unmade from its top when anything fails. A tsrun that is killed leaves
 // what `delete --force` finds, by the state that is written first; the agent and init die with their sockets.
 
-import { CAPABILITIES } from "../linux/abi/capability.ts";
 import { O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } from "../linux/abi/fcntl.ts";
 import { type Agent, AgentEnded } from "../linux/agent/agent.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
@@ -14,7 +13,6 @@ import { thisHost } from "../linux/host.ts";
 import type { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
 import { checkModules, procfsFor } from "../linux/lsm.ts";
-import { mountOptionNames } from "../linux/mount-options.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
 import type { Answers, Plan } from "../linux/plan.ts";
@@ -26,7 +24,6 @@ import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
-import { configWarnings } from "../spec/warnings.ts";
 import { beget } from "./beget.ts";
 import { giveCgroup } from "./cgroup-ownership.ts";
 import { checkConsole } from "./console.ts";
@@ -37,7 +34,6 @@ import { firstState, mountBefore } from "./first-state.ts";
 import { hasCreateHooks, runPoststop } from "./hook-points.ts";
 import { checkIdMaps, checkIds, writeIdMaps } from "./id-maps.ts";
 import { IdmappedMounts } from "./idmapped-mounts.ts";
-import type { Log } from "./log.ts";
 import { checkNetDevices, NetDevices } from "./net-devices.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { initKilled, outOfMemory } from "./oom-death.ts";
@@ -52,6 +48,7 @@ import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import { giveStreams, preservedDescriptors } from "./stdio.ts";
 import { isOrdinaryUser } from "./users.ts";
+import { warnOf } from "./warnings.ts";
 
 /** A container that is all there but for its program. */
 export interface Newborn {
@@ -105,7 +102,6 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     timeOffsets: linux?.timeOffsets,
     oomScore: config.process?.oomScoreAdj,
     cgroup: birthplace,
-    entersCgroupLater: true,
     descriptors,
     tell: request.log.tell,
     firstPrivateFd: given.firstPrivateFd,
@@ -160,7 +156,7 @@ function configOf(request: Request, bundle: string): { config: Config; text: str
   const file = request.config ?? `${bundle}/config.json`;
   const text = readText(file, SPEC_FILES);
   const config = parseConfig(text, file);
-  if (request.log.wants("warning")) warnOf(config, request.log);
+  warnOf(config, request.log);
   const notified = managed();
   return { config: notified ? withNotify(config, request) : config, text, notified };
 }
@@ -208,15 +204,6 @@ function runLimited(kernel: AgentKernel, plan: Plan, cgroup: Cgroup, memory: num
     if (told === undefined && memory <= 0) throw error;
     throw initKilled(told);
   }
-}
-
-/** config.md: a capability that the kernel does not know MUST be warned of. Not by default: log.ts says against whom. */
-function warnOf(config: Config, log: Log): void {
-  const known = {
-    capabilities: new Set<string>(CAPABILITIES.slice(0, thisHost.lastCapability() + 1)),
-    mountOptions: new Set(mountOptionNames()),
-  };
-  for (const { pointer, message } of configWarnings(config, known)) log.warn(`${pointer}: ${message}`);
 }
 
 /** Whether a service manager waits for the container to be ready: sd_notify(3). */

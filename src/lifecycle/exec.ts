@@ -1,7 +1,19 @@
-// tsrun exec: one more process in a container. Its agent enters the container's cgroups and namespaces and clones the
-// process there; from then on it is made what it is to be as init was. runtime-spec has no words on exec: this is runc's.
+// tsrun exec: one more process in a container. runtime-spec has no words on exec: this is runc's.
+//
+// Whoever is in the container with CAP_SYS_PTRACE may read and steer every process that it sees there (CVE-2016-9962, and what
+// PR_SET_DUMPABLE does not keep off). So none is seen there that has more rights than the container:
+//
+//    agent     joins init's namespaces but for those of pids and users, and clones, into the container's cgroup,
+//    envoy     which becomes all that the process is to be, as init did, and clones, into init's pid namespace,
+//    process   which leads a session, and runs the program
+//
+// The envoy is left out, and is the process itself, where nobody would see more of the one than of the other: in a container
+// without a pid namespace. So it is for an ordinary user, whose agent is in a user namespace before all else: to it no process in
+// there has rights, since its memory is of the host's. And where a filter is loaded while it is still root that asks a listener, who
+// is to be told which process it is.
 
 import { AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY } from "../linux/abi/fcntl.ts";
+import { CLONE_NEWPID } from "../linux/abi/sched.ts";
 import type { Teller } from "../linux/agent/agent.ts";
 import { close, openat } from "../linux/calls.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
@@ -10,16 +22,26 @@ import { thisHost } from "../linux/host.ts";
 import { pidfdOpen } from "../linux/local.ts";
 import { checkModules, procfsFor } from "../linux/lsm.ts";
 import { planJoinCgroups } from "../linux/namespaces.ts";
-import { Plan } from "../linux/plan.ts";
-import { type InitToJoin, planJoinUser, runNow } from "../linux/programs.ts";
+import { type Answers, Plan } from "../linux/plan.ts";
+import {
+  type InitToJoin,
+  planBirth,
+  planEnterCgroup,
+  planJoinPids,
+  planJoinUser,
+  planOwn,
+  runNow,
+} from "../linux/programs.ts";
 import { joinRdt } from "../linux/rdt/group.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { planChroot } from "../linux/rootfs.ts";
-import type { SeccompFilter } from "../linux/seccomp/load.ts";
+import { setScheduler } from "../linux/scheduling.ts";
+import { asksListener } from "../linux/seccomp/compile.ts";
+import { planLastButOne, type SeccompFilter } from "../linux/seccomp/load.ts";
 import { planTerminal } from "../linux/terminal.ts";
 import { inUserNamespace } from "../linux/user-namespace.ts";
-import type { Config, Process } from "../spec/config.gen.ts";
-import { beget } from "./beget.ts";
+import type { Config, Process, Seccomp } from "../spec/config.gen.ts";
+import { type Born, beget, expectHeir, type Heir } from "./beget.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import type { FlagsOf } from "./command-table.ts";
 import { checkConsole, consoleSender } from "./console.ts";
@@ -41,6 +63,7 @@ import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
 import { isOrdinaryUser } from "./users.ts";
+import { warnOfProcess } from "./warnings.ts";
 
 /** Runs a process. The status is its own when tsrun waits for it. */
 export function command(context: Context<"exec">): ExitStatus {
@@ -49,13 +72,18 @@ export function command(context: Context<"exec">): ExitStatus {
   checkStatus(container, flags.ignorePaused);
   const { process, config } = execProcess(container, flags, args.slice(1));
   checkConsole(process.terminal === true, flags.detach, flags.consoleSocket);
+  warnOfProcess(process, hasUserNamespace(container.state), context.log);
   const cgroup = cgroupForExec(container, flags.cgroup);
   checkModules(process, undefined, thisHost);
   const seccomp = config?.linux?.seccomp === undefined ? undefined : compileFilter(config.linux.seccomp, root);
 
   using undo = new DisposableStack();
-  const { meet, leftOpen, joinInit, cgroups, inside, procfs, env } = enter(undo, {
-    ...{ container, cgroup, process, flags },
+  const entry = enter(undo, {
+    container,
+    cgroup,
+    process,
+    seccomp: config?.linux?.seccomp,
+    flags,
     tell: context.log.tell,
   });
   let proxy: TerminalProxy | undefined;
@@ -63,32 +91,20 @@ export function command(context: Context<"exec">): ExitStatus {
     if (flags.detach) consoleSender(flags.consoleSocket)(master, name);
     else proxy = undo.use(new TerminalProxy(master));
   };
-  const { plan, programOf, bear } = prepare({
-    container,
-    leftOpen,
-    joinInit,
-    cgroups,
-    inside,
-    process,
-    config,
-    seccomp,
-    procfs,
-    env,
-    onTerminal,
-  });
-  const born = meet();
-  const { child, kernel } = born;
-  bear(born);
-  takeIn(container, cgroup, child.pid);
+  const { plan, bear, finish } = prepare({ ...entry, container, process, config, seccomp, onTerminal });
+  const first = entry.meet();
+  const { pid } = first.child;
+  bear(first);
+  takeIn(container, cgroup, pid);
   if (hasUserNamespace(container.state) || inUserNamespace()) checkIds({ process }, container.state.pid);
+  if (container.state.rdt !== undefined) joinRdt(container.state.rdt, pid);
+  setLimits(pid, process.rlimits, entry.heir !== undefined);
+  giveStreams(process, container.state.namespaces, pid);
+  const { child, kernel, last } = finish(first, first.kernel.run(plan));
   context.log.debug(`the process is ${child.pid}`);
-  if (container.state.rdt !== undefined) joinRdt(container.state.rdt, child.pid);
-  setLimits(child.pid, process.rlimits);
-  giveStreams(process, container.state.namespaces, child.pid);
-  const program = programOf(kernel.run(plan), kernel);
   sendPidfd(flags.pidfdSocket, child.pid);
   const signals = flags.detach ? undefined : catchSignals();
-  kernel.runLast(runNow(program));
+  kernel.runLast(last);
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, child.pid);
   child.release();
   return signals === undefined ? 0 : waitInForeground(child.pid, proxy, signals);
@@ -110,12 +126,13 @@ interface Entry {
   readonly container: Container;
   readonly cgroup: Cgroup;
   readonly process: Process;
+  readonly seccomp: Seccomp | undefined;
   readonly flags: FlagsOf<"exec">;
   readonly tell: Teller;
 }
 
 /** A new process in the container's cgroups and namespaces, on its way; `env` tells it of descriptors. */
-function enter(undo: DisposableStack, { container, cgroup, process, flags, tell }: Entry) {
+function enter(undo: DisposableStack, { container, cgroup, process, seccomp, flags, tell }: Entry) {
   const descriptors = undo.use(new Descriptors());
   const preserved = preservedDescriptors(flags.preserveFds);
   for (const fd of preserved.fds) descriptors.lend(fd);
@@ -128,8 +145,13 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags, tell 
     ? undefined
     : descriptors.open(rootOf(container.state), O_PATH | O_DIRECTORY);
   const procfs = descriptors.ownIfAny(procfsFor(process));
-  const joinInit = { pidfd, flags: namespaceFlags(container.state) };
-  const { leftOpen, meet } = beget(undo, {
+  const joined = namespaceFlags(container.state);
+  const heir =
+    (joined & CLONE_NEWPID) === 0 || isOrdinaryUser() || asksEarly(process, seccomp)
+      ? undefined
+      : expectHeir(undo, descriptors, tell);
+  const joinInit = { pidfd, flags: heir === undefined ? joined : joined & ~CLONE_NEWPID };
+  const { leftOpen, cgroupTasks, meet } = beget(undo, {
     name: "tsrun:exec",
     keyring: keyringOf(container.state),
     confined: process,
@@ -137,7 +159,6 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags, tell 
     namespaces: { created: new Set(), joined: [] },
     joinInit,
     cgroup: enterable(cgroup),
-    entersCgroupLater: false,
     descriptors,
     tell,
     affinity: process.execCPUAffinity,
@@ -145,11 +166,20 @@ function enter(undo: DisposableStack, { container, cgroup, process, flags, tell 
     firstPrivateFd: 3 + preserved.fds.length,
     unprivileged: isOrdinaryUser(),
   });
-  return { meet, leftOpen: [...leftOpen, pidfd], joinInit, cgroups, inside, procfs, env: preserved.env };
+  const { env } = preserved;
+  return { meet, heir, cgroupTasks, leftOpen: [...leftOpen, pidfd], joinInit, cgroups, inside, procfs, env };
+}
+
+/** Whether a listener is asked as soon as the process is root no more. */
+function asksEarly({ noNewPrivileges }: Process, seccomp: Seccomp | undefined): boolean {
+  return seccomp !== undefined && asksListener(seccomp) && noNewPrivileges !== true;
 }
 
 interface Preparation {
   readonly container: Container;
+  /** What the first process clones, if that is an envoy. */
+  readonly heir: Heir | undefined;
+  readonly cgroupTasks: readonly number[];
   /** Descriptors of the child's that the program is not to have. */
   readonly leftOpen: readonly number[];
   readonly joinInit: InitToJoin;
@@ -165,11 +195,18 @@ interface Preparation {
   readonly onTerminal: (master: number, name: string) => void;
 }
 
-/** The plan that makes the new process what it is to be, up to its program; `bear` tells of it once it is there. */
+/** A process of which nothing is missing but the last plan, which ends in its program. */
+interface Ready extends Born {
+  readonly last: Plan;
+}
+
+/** The plan that makes the first process what it is to be; `bear` tells of it once it is there, `finish` comes after. */
 function prepare(as: Preparation) {
-  const { container, process, config } = as;
+  const { container, process, config, heir } = as;
   const changesUser = hasUserNamespace(container.state);
   const plan = new Plan();
+  if (as.cgroupTasks.length > 0) planEnterCgroup(plan, as.cgroupTasks, !process.execCPUAffinity?.initial);
+  if (heir !== undefined) planJoinPids(plan, as.joinInit);
   planJoinUser(plan, as.joinInit, isOrdinaryUser());
   plan.at("agent");
   for (const fd of as.leftOpen) plan.add(close(fd));
@@ -180,13 +217,14 @@ function prepare(as: Preparation) {
   const root = process.terminal === true ? plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY)) : undefined;
   const terminal = root === undefined ? undefined : planTerminal(plan, root, process.consoleSize);
   const taker = new DescriptorTaker();
+  const seccomp = withListener(as.seccomp, config?.linux?.seccomp, taker, () =>
+    hookState(container.state, "running", container.state.pid),
+  );
   const programOf = planProcess(plan, {
     process,
     personality: config?.linux?.personality,
     memoryPolicy: config?.linux?.memoryPolicy,
-    seccomp: withListener(as.seccomp, config?.linux?.seccomp, taker, () =>
-      hookState(container.state, "running", container.state.pid),
-    ),
+    seccomp,
     procfs: as.procfs,
     terminal,
     onTerminal: as.onTerminal,
@@ -195,8 +233,22 @@ function prepare(as: Preparation) {
     defaultUmask: undefined,
     extraEnv: as.env,
     lastCapability: thisHost.lastCapability(),
+    held: changesUser ? undefined : thisHost.heldCapabilities(),
     inUserNamespace: changesUser || inUserNamespace(),
     ...(process.execCPUAffinity !== undefined && { affinity: process.execCPUAffinity }),
+    isEnvoy: heir !== undefined,
   });
-  return { plan, programOf, bear: taker.from };
+  const birth = heir === undefined ? undefined : { heir, pid: planBirth(plan, heir.socket), own: planOwn(process) };
+  planLastButOne(birth?.own ?? plan, process, seccomp);
+  const finish = (first: Born, answers: Answers): Ready => {
+    const program = programOf(answers, first.kernel);
+    if (birth === undefined) return { ...first, last: runNow(program) };
+    const next = birth.heir.succeed(first, answers.value(birth.pid));
+    taker.from(next);
+    setScheduler(next.child.pid, process);
+    if (birth.own.pauses.length === 0) return { ...next, last: runNow(program, birth.own) };
+    next.kernel.run(birth.own);
+    return { ...next, last: runNow(program) };
+  };
+  return { plan, bear: taker.from, finish };
 }

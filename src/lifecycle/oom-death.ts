@@ -8,7 +8,7 @@ import type { LinuxResources } from "../spec/config.gen.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import type { Listener } from "./foreground.ts";
-import { isKilled } from "./process-identity.ts";
+import { isKilledBeforeExec } from "./process-identity.ts";
 
 /** The status that a shell has for a program that SIGKILL ended. */
 export const KILLED = 128 + 9;
@@ -65,7 +65,7 @@ export function limitsMemory({ memory, unified }: LinuxResources = {}): boolean 
  */
 export function checkBegun(container: Container): void {
   const { memoryLimited, pid, pidStart } = container.state;
-  if (!memoryLimited || !isKilled(pid, pidStart)) return;
+  if (!memoryLimited || !isKilledBeforeExec(pid, pidStart)) return;
   const told = outOfMemory(cgroupOf(container));
   if (told !== undefined)
     throw new ConfigError(FIELD, `the program was OOM-killed as it began (memory limit too low?): ${told}`);

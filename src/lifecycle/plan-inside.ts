@@ -5,7 +5,7 @@ import { thisHost } from "../linux/host.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
 import { setUp } from "../linux/programs.ts";
-import type { SeccompFilter } from "../linux/seccomp/load.ts";
+import { planLastButOne, type SeccompFilter } from "../linux/seccomp/load.ts";
 import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
 import type { Container } from "./container.ts";
@@ -59,14 +59,15 @@ export function planInside(at: Inside) {
   for (const check of to.checks) plan.pause("check", check);
   const { process, linux } = config;
   if (process === undefined) return { plan, programOf: undefined, bear: taker.from };
+  const seccomp = withListener(at.seccomp, linux?.seccomp, taker, () => {
+    const { state } = at.container;
+    return hookState(state, "creating", state.pid);
+  });
   const programOf = planProcess(plan, {
     process,
     personality: linux?.personality,
     memoryPolicy: linux?.memoryPolicy,
-    seccomp: withListener(at.seccomp, linux?.seccomp, taker, () => {
-      const { state } = at.container;
-      return hookState(state, "creating", state.pid);
-    }),
+    seccomp,
     procfs: at.procfs,
     terminal,
     onTerminal: request.onTerminal,
@@ -75,9 +76,11 @@ export function planInside(at: Inside) {
     defaultUmask: DEFAULT_UMASK,
     extraEnv: at.env,
     lastCapability: thisHost.lastCapability(),
+    held: hasNamespace(namespaces, "user") ? undefined : thisHost.heldCapabilities(),
     inUserNamespace: hasNamespace(namespaces, "user") || inUserNamespace(),
     openToOwner: isOrdinaryUser() && namespaces.created.has("user"),
   });
+  planLastButOne(plan, process, seccomp);
   return { plan, programOf, bear: taker.from };
 }
 

@@ -17,6 +17,9 @@ export interface ProcessStat {
 
 /** It is ending, or has, by a signal. The kernel says so before it closes the process's files. */
 const PF_SIGNALED = 0x400;
+/** It has not executed a program since it was forked. execve(2) takes this away once there is no way back. */
+const PF_FORKNOEXEC = 0x40;
+const KILLED_BEFORE_EXEC = PF_SIGNALED | PF_FORKNOEXEC;
 
 /** Reads /proc/<pid>/stat. Undefined when there is no such process. @throws FileError where that cannot be told */
 export function processStat(pid: number | "self"): ProcessStat | undefined {
@@ -32,10 +35,13 @@ export function processStat(pid: number | "self"): ProcessStat | undefined {
   return state === undefined ? undefined : { state, start: Number(rest[22 - 4]), flags: Number(rest[9 - 4]) };
 }
 
-/** Whether a signal ends, or has ended, the process that had this pid and started then; so it is of one that is there no more. */
-export function isKilled(pid: number, start: number): boolean {
+/**
+ * Whether a signal ends, or has ended, the process that had this pid and started then before it was another program than at its
+ * fork. Of one that is there no more nobody can tell.
+ */
+export function isKilledBeforeExec(pid: number, start: number): boolean {
   const stat = processStat(pid);
-  return stat === undefined || stat.start !== start || (stat.flags & PF_SIGNALED) !== 0;
+  return stat?.start === start && (stat.flags & KILLED_BEFORE_EXEC) === KILLED_BEFORE_EXEC;
 }
 
 /** Whether the process that had this pid and started then is still there. One that has ended but was not waited for is not. */

@@ -1,13 +1,14 @@
 // From init (or the process of an exec) inside its root to its program, found and ready to be run: what create, run and
 // exec have in common.
 
+import type { HeldCapabilities } from "../linux/capabilities.ts";
 import { hasHome, uniqueEnvironment, withHome } from "../linux/environment.ts";
 import { planHandingOver } from "../linux/handing-over.ts";
 import type { Kernel } from "../linux/kernel.ts";
 import { planHome } from "../linux/passwd.ts";
 import type { Answers, Plan } from "../linux/plan.ts";
 import { become, type Program } from "../linux/programs.ts";
-import { lastFilter, planLastButOne, type SeccompFilter } from "../linux/seccomp/load.ts";
+import { lastFilter, type SeccompFilter } from "../linux/seccomp/load.ts";
 import type { Terminal } from "../linux/terminal.ts";
 import type { Linux, Process } from "../spec/config.gen.ts";
 import type { Born } from "./beget.ts";
@@ -30,12 +31,16 @@ export interface ProcessRequest {
   /** Entries that tsrun adds to the environment. */
   readonly extraEnv: readonly string[];
   readonly lastCapability: number;
+  /** As in Become. */
+  readonly held: HeldCapabilities | undefined;
   /** Whether setgroups(2) may be denied it. */
   readonly inUserNamespace: boolean;
   /** Whether an ordinary user made the user namespace that it is init of. */
   readonly openToOwner?: boolean;
   /** exec: what it was given of process.execCPUAffinity. */
   readonly affinity?: Process["execCPUAffinity"];
+  /** As in Become. */
+  readonly isEnvoy?: boolean;
 }
 
 /** Appends the last part to a plan. The answers, and a kernel to ask more, make the program. */
@@ -49,7 +54,6 @@ export function planProcess(plan: Plan, request: ProcessRequest): (answers: Answ
     });
   }
   const became = become(plan, request);
-  planLastButOne(plan, process, seccomp);
   return (answers, kernel) => ({
     path: became.program(answers),
     args: process.args,

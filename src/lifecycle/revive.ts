@@ -10,6 +10,7 @@ import { mountsToSupply } from "../linux/criu/external-mounts.ts";
 import { namespacesToJoin } from "../linux/criu/external-namespaces.ts";
 import { makeMasksReadonly } from "../linux/criu/masks.ts";
 import { type CriuOptions, REQUEST } from "../linux/criu/messages.ts";
+import { closedImages, openedImages, planOpenImages } from "../linux/criu/open-images.ts";
 import { planCriuRoot } from "../linux/criu/root.ts";
 import { DESCRIPTORS_FILE, inheritedStreams, parseDescriptors } from "../linux/criu/streams.ts";
 import { makeDirectory } from "../linux/directories.ts";
@@ -21,7 +22,7 @@ import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
 import { Plan } from "../linux/plan.ts";
 import { joinRdt, makeRdt, type RdtRecord, rdtRecord } from "../linux/rdt/group.ts";
-import type { Config } from "../spec/config.gen.ts";
+import type { Config, User } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
 import { checkRequest } from "./bring-up.ts";
@@ -37,8 +38,10 @@ import { processStat } from "./process-identity.ts";
 import type { Request } from "./request.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
+import { giveStreams } from "./stdio.ts";
 
 const LOG = "restore.log";
+const CONTAINER_ROOT = { uid: 0, gid: 0 };
 
 /** What the command line says. */
 export interface Revival extends Request {
@@ -78,12 +81,15 @@ export function revive(request: Revival, undo: DisposableStack): Container {
   request.beforehand?.();
   const shell = claim(request, given, undo);
   const { container } = shell;
-  const place = makePlace(container, opened);
+  const place = makePlace(container, "criu-root", opened);
+  const { directories, planImages } = readable(given, () => makePlace(container, "criu-images", opened));
   const roots: CgroupRoot[] = [];
   const criu = opened.use(
-    Criu.toRestore(given.asked.directories, given.inherited, (pid, kernel) => {
+    Criu.toRestore(directories, given.inherited, (pid, kernel) => {
       roots.push(...placeCriu(pid, shell, undo));
-      kernel.run(planAround(request, given, place));
+      const plan = planAround(request, given, place);
+      planImages(plan);
+      kernel.run(plan);
     }),
   );
   const options = { ...optionsOf(request, given, shell), root: place, cg_root: roots };
@@ -141,6 +147,16 @@ function placeCriu(pid: number, { container, placement, rdt }: Shell, undo: Disp
   return cgroupsOf(pid);
 }
 
+/** Images that a container's own root can read, where it has one; the log is where it was to be. */
+function readable({ asked: { directories }, namespaces }: Given, makePlace: () => string) {
+  const { images, work = images } = directories;
+  const closed = hasNamespace(namespaces, "user") ? closedImages(images) : [];
+  if (closed.length === 0) return { directories, planImages: () => {} };
+  const place = makePlace();
+  const planImages = (plan: Plan): void => planOpenImages(plan, closed, place);
+  return { directories: { images: openedImages(place), work }, planImages };
+}
+
 /** In what becomes CRIU. */
 function planAround(request: Revival, { config, bundle, rootfs }: Given, place: string): Plan {
   const plan = new Plan();
@@ -182,9 +198,12 @@ function handlers(request: Revival, given: Given, { container, onHooks }: Shell,
   const { config, namespaces } = given;
   const { runtimeHooks } = createHooks(config, container, onHooks);
   const note = (pid: number): void => container.note({ pid, pidStart: processStat(pid)?.start ?? 0 });
+  const give = (pid: number, user?: User): void =>
+    giveStreams({ ...config.process, ...(user && { user }) }, config.linux?.namespaces ?? [], pid);
   return {
     "setup-namespaces": (pid) => {
       note(pid);
+      give(pid, CONTAINER_ROOT); // it is what opens them
       runtimeHooks?.();
     },
     "post-restore": (pid) => {
@@ -192,6 +211,7 @@ function handlers(request: Revival, given: Given, { container, onHooks }: Shell,
       note(pid);
       request.beforeItRuns();
       undo.defer(() => killAndReap(pid));
+      give(pid);
       makeMasksReadonly(pid, config.linux?.maskedPaths ?? []);
       container.update({ phase: "created", namespaces: namespacesOf(container.state, namespaces, pid) });
     },
@@ -201,9 +221,9 @@ function handlers(request: Revival, given: Given, { container, onHooks }: Shell,
   };
 }
 
-/** A directory for the root to be mounted on. CRIU is told of it by a path without links. */
-function makePlace(container: Container, opened: DisposableStack): string {
-  const path = `${container.directory}/criu-root`;
+/** A directory for something to be mounted on. CRIU is told of it by a path without links. */
+function makePlace(container: Container, name: string, opened: DisposableStack): string {
+  const path = `${container.directory}/${name}`;
   makeDirectory(path, 0o755);
   opened.adopt(path, removeDirectory);
   return realPath(path);

@@ -27,7 +27,11 @@ import type { State } from "./state-file.ts";
 export function startHooks(container: Container, root: string): void {
   const { state } = container;
   const config = loadConfig(container.configPath, SPEC_FILES);
-  const become = becomeOf(config, state.namespaces.some(({ type }) => type === "user") || inUserNamespace(), root);
+  const become = becomeOf(
+    config,
+    state.namespaces.some(({ type }) => type === "user"),
+    root,
+  );
   using undo = new DisposableStack();
   const pidfd = undo.adopt(pidfdOpen(state.pid), close);
   const cgroup = undo.use(cgroupOf(container).open());
@@ -61,13 +65,14 @@ function listenerOf({ linux }: Config, state: State): Pick<Inside, "onListener">
 }
 
 /** What the container's program is, its hooks are. */
-function becomeOf({ process, linux }: Config, inUserNamespace: boolean, root: string) {
+function becomeOf({ process, linux }: Config, hasUserNamespace: boolean, root: string) {
   if (process === undefined) return undefined;
   const become: Omit<Become, "terminal" | "nullStdio" | "procfs"> = {
     process,
     defaultUmask: undefined,
     lastCapability: thisHost.lastCapability(),
-    inUserNamespace,
+    held: hasUserNamespace ? undefined : thisHost.heldCapabilities(),
+    inUserNamespace: hasUserNamespace || inUserNamespace(),
     seccomp: linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, root),
     personality: linux?.personality,
     memoryPolicy: linux?.memoryPolicy,

@@ -21,7 +21,11 @@ export function nullStreams(): number[] {
  * Gives the standard streams to the user of a process that is about to have them, who could not reopen them through
  * /proc/self/fd otherwise. A process with a terminal gets none of tsrun's.
  */
-export function giveStreams({ terminal, user }: Process, namespaces: readonly Namespace[], pid: number): void {
+export function giveStreams(
+  { terminal, user }: Pick<Process, "terminal" | "user">,
+  namespaces: readonly Namespace[],
+  pid: number,
+): void {
   if (terminal !== true) chownStreams(hostUid(user?.uid ?? 0, namespaces, pid));
 }
 

@@ -5,8 +5,8 @@
 // survives a change to an unprivileged user; then the sets become what the config says; ambient last, since it must be
 // within permitted and inheritable.
 
-import type { Capabilities, Process, User } from "../spec/config.gen.ts";
-import { CAPABILITIES, capData, capHeader } from "./abi/capability.ts";
+import type { Process, User } from "../spec/config.gen.ts";
+import { capData, capHeader } from "./abi/capability.ts";
 import {
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
@@ -16,19 +16,8 @@ import {
   PR_SET_KEEPCAPS,
 } from "./abi/prctl.ts";
 import { syscall } from "./calls.ts";
+import { capabilityBits, grantedCapabilities, type HeldCapabilities } from "./capabilities.ts";
 import type { Plan } from "./plan.ts";
-
-type CapabilitySet = keyof Capabilities;
-
-/** A set of capabilities as the kernel's bits. What the kernel (up to `last`) does not have is left out. */
-export function capabilityBits(names: readonly string[] | undefined, last: number): bigint {
-  let bits = 0n;
-  for (const name of names ?? []) {
-    const number = (CAPABILITIES as readonly string[]).indexOf(name);
-    if (number >= 0 && number <= last) bits |= 1n << BigInt(number);
-  }
-  return bits;
-}
 
 /**
  * Takes out of the bounding set what the config does not list. The specification leaves open what a process without
@@ -59,6 +48,11 @@ export function planOpenToOwner(plan: Plan): void {
   plan.at("agent").add(syscall("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
+/** Shuts everybody out again: a change of ids has made it fs.suid_dumpable's to say, proc_sys_fs(5). */
+export function planClosed(plan: Plan): void {
+  plan.at("agent").add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
 /** Becomes the user. A user namespace may deny setgroups(2): no error where no groups are asked for. */
 export function planUser(plan: Plan, user: User, inUserNamespace: boolean): void {
   const { uid = 0, gid = 0, additionalGids = [] } = user;
@@ -73,15 +67,18 @@ export function planUser(plan: Plan, user: User, inUserNamespace: boolean): void
   plan.at("process.user.uid").add(syscall("setresuid", uid, uid, uid));
 }
 
-/** Sets effective, permitted, inheritable and ambient capabilities. */
-export function planCapabilities(plan: Plan, { capabilities = {} }: Process, last: number): void {
+/** Sets effective, permitted, inheritable and ambient capabilities, as far as they can be granted. */
+export function planCapabilities(
+  plan: Plan,
+  { capabilities }: Process,
+  last: number,
+  held: HeldCapabilities | undefined,
+): void {
   plan.at("process.capabilities").add(syscall("prctl", PR_SET_KEEPCAPS, 0, 0, 0, 0));
-  const bits = (set: CapabilitySet): bigint => capabilityBits(capabilities[set], last);
-  const sets = { effective: bits("effective"), permitted: bits("permitted"), inheritable: bits("inheritable") };
-  plan.add(syscall("capset", capHeader(), capData(sets)));
+  const { effective, permitted, inheritable, ambient } = grantedCapabilities(capabilities, last, held);
+  plan.add(syscall("capset", capHeader(), capData({ effective, permitted, inheritable })));
   plan.at("process.capabilities.ambient");
   plan.add(syscall("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
-  const ambient = bits("ambient") & sets.permitted & sets.inheritable;
   for (let number = 0; number <= last; number++) {
     if ((ambient & (1n << BigInt(number))) !== 0n)
       plan.add(syscall("prctl", PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0));

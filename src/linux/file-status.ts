@@ -13,6 +13,8 @@ import {
   S_IFSOCK,
   STATX_ATIME,
   STATX_BASIC_STATS,
+  STATX_DEV_MAJOR,
+  STATX_DEV_MINOR,
   STATX_GID,
   STATX_INO,
   STATX_MODE,
@@ -88,6 +90,11 @@ export class FileStatus {
   get device(): number {
     const view = this.#statx;
     return makedev(view.getUint32(STATX_RDEV_MAJOR, true), view.getUint32(STATX_RDEV_MINOR, true));
+  }
+  /** The device that it lies on. */
+  get fileSystem(): number {
+    const view = this.#statx;
+    return makedev(view.getUint32(STATX_DEV_MAJOR, true), view.getUint32(STATX_DEV_MINOR, true));
   }
 
   get #modeAndType(): number {

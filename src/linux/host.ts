@@ -1,14 +1,16 @@
 // What the plans ask about the host before they are made: a plan is then a function of (Config, Host) alone, and tests
 // answer for hosts that they are not on.
 
-import { CAPABILITIES } from "./abi/capability.ts";
+import { CAP_DATA_SIZE, CAPABILITIES, capHeader, capSets } from "./abi/capability.ts";
 import { PR_CAPBSET_READ } from "./abi/prctl.ts";
 import { makedev } from "./abi/stat.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
+import type { HeldCapabilities } from "./capabilities.ts";
 import { exists, fileSystemType, PROC_SUPER_MAGIC, statusOf } from "./file-status.ts";
 import { linkTarget, readText } from "./files.ts";
 import { SyscallError } from "./kernel.ts";
 import { syscall } from "./libc.ts";
+import { call } from "./local.ts";
 import { parseMountinfo } from "./mountinfo.ts";
 import { inUserNamespace } from "./user-namespace.ts";
 
@@ -33,6 +35,8 @@ export interface Host {
   hasSELinux(): boolean;
   /** The number of the last capability that the kernel has. */
   lastCapability(): number;
+  /** What tsrun has of capabilities, as its agents have. */
+  heldCapabilities(): HeldCapabilities;
   /** Whether tsrun is in a user namespace other than the first: as root there it has no rights over the host. */
   inUserNamespace(): boolean;
   /** Mount points of whole procfs and sysfs file systems outside `rootfs`, deepest first. */
@@ -56,6 +60,11 @@ export const thisHost: Host = {
   // Also where it is compiled in but off, there is no such mount.
   hasSELinux: () => fileSystemType("/sys/fs/selinux") === SELINUX_MAGIC,
   lastCapability,
+  heldCapabilities() {
+    const sets = new Uint8Array(CAP_DATA_SIZE);
+    call("process.capabilities", "capget", capHeader(), sets);
+    return capSets(sets);
+  },
   inUserNamespace,
   fullProcAndSysMounts(rootfs) {
     return parseProcAndSysMounts(readText("/proc/self/mountinfo"), rootfs);

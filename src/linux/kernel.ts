@@ -44,9 +44,13 @@ function describeFailure(call: Call, errno: number, field: string): string {
   return why === undefined ? text : `${text}: ${why}`;
 }
 
+const EXEC_CLONES = "a filter that is loaded before no_new_privs would allow it must let exec clone its process";
+
 /** What the manual pages have to say of an errno that tells little by itself. */
 const REASONS: Readonly<Record<string, string>> = {
   "mount_setattr EPERM": "in a user namespace, cannot clear flags that the host's mount has: they are locked",
+  "clone EPERM": EXEC_CLONES,
+  "clone ENOSYS": EXEC_CLONES,
   "clone3 ENOSPC": "there may be no more namespaces of a kind: /proc/sys/user/max_*_namespaces",
 };
 

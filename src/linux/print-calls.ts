@@ -275,6 +275,7 @@ const keyctlOperations: Flags = {
 const F_DUPFD_CLOEXEC = 1030;
 
 const FORMATS: { readonly [name in Call["name"]]?: readonly Format[] } = {
+  clone: [bits(cloneFlags), omitted, omitted, omitted, omitted],
   clone3: [struct(cloneArgsText(flags(cloneFlags))), omitted],
   close_range: [plain, one({ "~0": 0xffff_ffff }), bits({ CLOSE_RANGE_CLOEXEC: fcntl.CLOSE_RANGE_CLOEXEC })],
   capset: [omitted, struct(capDataText)],

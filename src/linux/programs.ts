@@ -7,7 +7,8 @@
 //    waitForStart   in init: wait for `start`, then be the program
 //    runNow         in init: be the program (exec, and run, which waits for nobody)
 //
-// exec has the same parts but for setUp: its agent joins what init is in.
+// exec has the same parts but for setUp: its agent joins what init is in. What it clones is an envoy that nobody in the container
+// sees, for it has yet to give up root's rights; then the envoy clones the process (planBirth), which begins with none.
 
 import type { Process } from "../spec/config.gen.ts";
 import { CLOSE_RANGE_CLOEXEC } from "./abi/fcntl.ts";
@@ -16,14 +17,17 @@ import {
   CLONE_INTO_CGROUP,
   CLONE_NEWCGROUP,
   CLONE_NEWIPC,
+  CLONE_NEWPID,
   CLONE_NEWUSER,
   CLONE_PARENT,
   cloneArgs,
 } from "./abi/sched.ts";
 import { adopt, close, syscall } from "./calls.ts";
+import type { HeldCapabilities } from "./capabilities.ts";
 import {
   planBoundingSet,
   planCapabilities,
+  planClosed,
   planOpenToOwner,
   planRootOfUserNamespace,
   planUser,
@@ -45,7 +49,7 @@ import {
   planTimeNamespace,
 } from "./namespaces.ts";
 import { AgentSocket, type Answers, Out, Plan, type Result, Strings } from "./plan.ts";
-import { planDescriptorLimit } from "./rlimits.ts";
+import { planDescriptorLimit, planProcessLimit } from "./rlimits.ts";
 import {
   planClose,
   planPivot,
@@ -61,7 +65,7 @@ import { planSeccomp, type SeccompFilter } from "./seccomp/load.ts";
 import { planSources } from "./sources.ts";
 import { planNullStdio } from "./stdio.ts";
 import { planSysctl } from "./sysctl.ts";
-import { planConsole, planControllingTerminal, planTerminal, type Terminal } from "./terminal.ts";
+import { planConsole, planControllingTerminal, planTerminal, planTerminalStreams, type Terminal } from "./terminal.ts";
 import { checkCwd, planCwdAsRoot, planCwdAsUser } from "./working-directory.ts";
 
 const F_DUPFD_CLOEXEC = 1030;
@@ -155,11 +159,16 @@ export function planJoinUser(plan: Plan, { pidfd, flags }: InitToJoin, unprivile
   plan.at("namespaces").add(syscall("setns", pidfd, CLONE_NEWUSER));
 }
 
+/** In an envoy: has what it clones be in init's pid namespace. */
+export function planJoinPids(plan: Plan, { pidfd }: InitToJoin): void {
+  plan.at("namespaces").add(syscall("setns", pidfd, CLONE_NEWPID));
+}
+
 /**
  * Moves the caller into cgroups of version 1, by "0": a single-threaded process that moves itself skips a lock that others
  * wait 10 ms for. Then it may use all their processors again.
  */
-function planEnterCgroup(plan: Plan, tasks: readonly number[], resetAffinity: boolean): void {
+export function planEnterCgroup(plan: Plan, tasks: readonly number[], resetAffinity: boolean): void {
   plan.at("linux.cgroupsPath");
   for (const file of tasks) {
     plan.add(syscall("write", file, "0", 1));
@@ -230,6 +239,8 @@ export interface Become {
   /** The umask where the config has none. */
   readonly defaultUmask: number | undefined;
   readonly lastCapability: number;
+  /** What it has of capabilities until then; undefined in a user namespace of the container's, where it has all. */
+  readonly held: HeldCapabilities | undefined;
   /** Whether setgroups(2) may be denied it. */
   readonly inUserNamespace: boolean;
   readonly seccomp: SeccompFilter | undefined;
@@ -244,6 +255,8 @@ export interface Become {
   readonly terminal: Terminal | undefined;
   /** Whether it is an init that its owner must reach until it is the program: credentials.ts. */
   readonly openToOwner?: boolean;
+  /** Whether it is an envoy: what does not pass from it to the process that it clones is left to planOwn. */
+  readonly isEnvoy?: boolean;
 }
 
 /** What the answers to become say. */
@@ -259,12 +272,15 @@ export function become(plan: Plan, as: Become): Became {
   // First, since that is the end of the last descriptor of the host's. It says what execve(2) is to do, and nothing until then.
   planConfinement(plan, process, as.procfs);
   plan.at("process").add(syscall("setsid"));
-  if (as.terminal !== undefined) planControllingTerminal(plan, as.terminal, user.uid ?? 0);
+  if (as.terminal !== undefined) {
+    planTerminalStreams(plan, as.terminal, user.uid ?? 0);
+    if (!as.isEnvoy) planControllingTerminal(plan);
+  }
   const checkStdio = planNullStdio(plan, as.terminal === undefined ? as.nullStdio : []);
   if (process.noNewPrivileges === true)
     plan.at("process.noNewPrivileges").add(syscall("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
   if (as.affinity !== undefined) planFinalAffinity(plan, as.affinity);
-  planScheduling(plan, process);
+  planScheduling(plan, process, as.isEnvoy);
   planPersonality(plan, as.personality);
   planMemoryPolicy(plan, as.memoryPolicy);
   // First as root, which may enter what the user may not; the user tries again where root was refused (NFS). Before a filter,
@@ -275,8 +291,9 @@ export function become(plan: Plan, as: Become): Became {
   planBoundingSet(plan, process, as.lastCapability);
   planUser(plan, user, as.inUserNamespace);
   planCwdAsUser(plan, process, cwd);
-  planCapabilities(plan, process, as.lastCapability);
+  planCapabilities(plan, process, as.lastCapability, as.held);
   if (as.openToOwner) planOpenToOwner(plan);
+  else planClosed(plan);
   const umask = user.umask ?? as.defaultUmask;
   if (umask !== undefined) plan.at("process.user.umask").add(syscall("umask", umask));
   const isFiltered = seccomp !== undefined && process.noNewPrivileges !== true;
@@ -308,6 +325,30 @@ export interface StartFifos {
   readonly failure: number;
 }
 
+/**
+ * In an envoy, which has become what the process is to be: clones it into the pid namespace, where whoever has CAP_SYS_PTRACE may do
+ * with it what he likes. By clone(2), since filters that are in force by now refuse clone3(2), whose flags they cannot see.
+ */
+export function planBirth(plan: Plan, childSocket: number): Result {
+  const pid = plan.at("linux.namespaces (pid)").add(syscall("clone", CLONE_PARENT, 0, 0, 0, 0));
+  plan.at("agent").add(adopt(childSocket, pid));
+  plan.add(close(childSocket));
+  return pid;
+}
+
+/** In the process that an envoy has cloned: what it could not inherit. */
+export function planOwn({ terminal, rlimits }: Process): Plan {
+  const plan = new Plan();
+  // Without a terminal it may stay in the envoy's session, where nobody else is, if a filter wants it so.
+  if (terminal !== true) plan.at("process").probe(syscall("setsid"));
+  else {
+    plan.at("process").add(syscall("setsid"));
+    planControllingTerminal(plan);
+  }
+  planProcessLimit(plan, rlimits);
+  return plan;
+}
+
 /** In init: lets tsrun go, waits, becomes the program. Nothing answers; what fails is told to `start`. */
 export function waitForStart(program: Program | undefined, { gate, failure }: StartFifos): Plan {
   const plan = new Plan();
@@ -319,9 +360,8 @@ export function waitForStart(program: Program | undefined, { gate, failure }: St
   return plan;
 }
 
-/** In init: becomes the program. End of file on the socket says that it did. */
-export function runNow(program: Program): Plan {
-  const plan = new Plan();
+/** Becomes the program, after what `plan` has. End of file on the socket says that it did. */
+export function runNow(program: Program, plan = new Plan()): Plan {
   planProgram(plan, program);
   return plan;
 }

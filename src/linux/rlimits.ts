@@ -1,7 +1,8 @@
 // process.rlimits: resource limits of the process. runtime-spec config.md#posix-process; prlimit(2).
 //
-// tsrun sets them from outside, with its own rights, while the new process is still root. The exception is the number of
-// descriptors, which the agent still needs: its exact value comes last, from inside, where lowering needs no right.
+// tsrun sets them from outside, with its own rights, while the new process is still root. The exceptions are the number of
+// descriptors, which the agent still needs, and, where one process clones the next, the number of processes: their exact values come
+// last, from inside, where lowering needs no right.
 
 import { engine } from "../engine/engine.ts";
 import type { Process } from "../spec/config.gen.ts";
@@ -20,12 +21,25 @@ export interface Limit {
   readonly hard: number | bigint;
 }
 
-/** Sets the limits of process `pid`, other than those lower numbers of descriptors that planDescriptorLimit sets. */
-export function setLimits(pid: number, rlimits: Process["rlimits"]): void {
+/**
+ * Sets the limits of process `pid`, other than those lower numbers of descriptors that planDescriptorLimit sets. One that `clones`
+ * the process they are for, of the same user, and then ends, may have more processes, until planProcessLimit.
+ */
+export function setLimits(pid: number, rlimits: Process["rlimits"], clones = false): void {
   for (const [i, { type, soft, hard }] of (rlimits ?? []).entries()) {
     const field = `process.rlimits[${i}] (${type})`;
-    if (type !== "RLIMIT_NOFILE") setLimit(pid, RLIMITS[type], { soft, hard }, field);
-    else raiseDescriptorLimit(pid, { soft, hard }, field);
+    if (type === "RLIMIT_NOFILE") raiseDescriptorLimit(pid, { soft, hard }, field);
+    else if (type === "RLIMIT_NPROC" && clones) setLimitOfTwo(pid, { soft, hard }, field);
+    else setLimit(pid, RLIMITS[type], { soft, hard }, field);
+  }
+}
+
+/** In the process that was cloned: makes the limit of processes what the config says. */
+export function planProcessLimit(plan: Plan, rlimits: Process["rlimits"]): void {
+  for (const { type, soft, hard } of rlimits ?? []) {
+    if (type !== "RLIMIT_NPROC") continue;
+    plan.at("process.rlimits (RLIMIT_NPROC)");
+    plan.add(syscall("prlimit64", 0, RLIMITS.RLIMIT_NPROC, rlimit64(soft, hard), 0));
   }
 }
 
@@ -53,6 +67,17 @@ function raiseDescriptorLimit(pid: number, wanted: Limit, field: string): void {
   const now = getLimit(pid);
   if (BigInt(wanted.hard) > BigInt(now.hard))
     setLimit(pid, RLIMITS.RLIMIT_NOFILE, { soft: now.soft, hard: wanted.hard }, field);
+}
+
+/**
+ * Two processes more than the limit, as far as the hard limit allows: the one that clones is one, and another may come when the limit
+ * is reached, since setresuid(2) counts before, where clone(2) counts after.
+ */
+function setLimitOfTwo(pid: number, wanted: Limit, field: string): void {
+  const soft = BigInt(wanted.soft);
+  let hard = BigInt(getLimit(pid, RLIMITS.RLIMIT_NPROC).hard);
+  if (hard < BigInt(wanted.hard)) hard = BigInt(wanted.hard);
+  setLimit(pid, RLIMITS.RLIMIT_NPROC, { soft: soft + 2n < hard ? soft + 2n : hard, hard }, field);
 }
 
 function setLimit(pid: number, resource: number, { soft, hard }: Limit, field: string): void {

@@ -7,16 +7,32 @@ import { IOPRIO_CLASS, IOPRIO_CLASS_SHIFT, IOPRIO_WHO_PROCESS, PERSONALITY } fro
 import { SCHED_FLAG, SCHED_POLICY, schedAttr } from "./abi/sched.ts";
 import { ALL_BITS, bitsOf } from "./bit-list.ts";
 import { syscall } from "./calls.ts";
+import { call } from "./local.ts";
 import type { Plan } from "./plan.ts";
 
-/** Applies process.scheduler and process.ioPriority. Before seccomp, which may forbid the calls. */
-export function planScheduling(plan: Plan, process: Process): void {
-  if (process.scheduler !== undefined) planScheduler(plan, process.scheduler);
-  if (process.ioPriority !== undefined) planIoPriority(plan, process.ioPriority);
+/**
+ * Applies process.scheduler and process.ioPriority. Before seccomp, which may forbid the calls. What a process that `clones` the
+ * one it is for could not hand on is left to setScheduler.
+ */
+export function planScheduling(plan: Plan, { scheduler, ioPriority }: Process, clones = false): void {
+  if (scheduler !== undefined && !(clones && isLostByClone(scheduler)))
+    plan.at("process.scheduler").add(syscall("sched_setattr", 0, attributes(scheduler), 0));
+  if (ioPriority !== undefined) planIoPriority(plan, ioPriority);
 }
 
-function planScheduler(plan: Plan, { policy, flags, nice, priority, runtime, deadline, period }: Scheduler): void {
-  const attr = schedAttr({
+/** Applies to process `pid` what it has not inherited of process.scheduler. @throws SyscallError */
+export function setScheduler(pid: number, { scheduler }: Process): void {
+  if (scheduler !== undefined && isLostByClone(scheduler))
+    call("process.scheduler", "sched_setattr", pid, attributes(scheduler), 0);
+}
+
+/** A process with a deadline may not clone, one that resets is cloned as an ordinary one: sched(7). */
+function isLostByClone({ policy, flags = [] }: Scheduler): boolean {
+  return policy === "SCHED_DEADLINE" || flags.includes("SCHED_FLAG_RESET_ON_FORK");
+}
+
+function attributes({ policy, flags, nice, priority, runtime, deadline, period }: Scheduler): Uint8Array {
+  return schedAttr({
     policy: SCHED_POLICY[policy],
     flags: (flags ?? []).reduce((bits, flag) => bits | SCHED_FLAG[flag], 0),
     nice: nice ?? 0,
@@ -25,7 +41,6 @@ function planScheduler(plan: Plan, { policy, flags, nice, priority, runtime, dea
     deadline: deadline ?? 0,
     period: period ?? 0,
   });
-  plan.at("process.scheduler").add(syscall("sched_setattr", 0, attr, 0));
 }
 
 function planIoPriority(plan: Plan, { class: ioClass, priority = 0 }: IoPriority): void {

@@ -58,13 +58,17 @@ export function planConsole(plan: Plan, inRoot: InRoot, { slave }: Terminal): vo
   plan.add(close(tree));
 }
 
-/** Makes the terminal the controlling one of the caller's session, and its standard streams. */
-export function planControllingTerminal(plan: Plan, { slave, master }: Terminal, uid: number): void {
+/** Makes the terminal, which becomes the user's, the caller's standard streams. */
+export function planTerminalStreams(plan: Plan, { slave, master }: Terminal, uid: number): void {
   plan.at("process.terminal");
-  plan.add(syscall("ioctl", slave, TIOCSCTTY, 0));
   const SAME_GROUP = 0xffff_ffff;
   plan.add(syscall("fchown", slave, uid, SAME_GROUP));
   for (const fd of [0, 1, 2]) plan.add(syscall("dup3", slave, fd, 0));
   plan.add(close(slave));
   plan.add(close(master));
+}
+
+/** Makes the terminal that is the caller's standard input the controlling one of its session, which it must lead. */
+export function planControllingTerminal(plan: Plan): void {
+  plan.at("process.terminal").add(syscall("ioctl", 0, TIOCSCTTY, 0));
 }

@@ -1,16 +1,23 @@
 // What is not wrong enough to refuse a config, and still not what its author thinks (runtime.md, Warnings). Computed only
 // for a log that somebody reads.
 
-import type { Config } from "./config.gen.ts";
+import type { Capabilities, Config } from "./config.gen.ts";
 import type { Issue } from "./errors.ts";
 import { pointerTo } from "./pointer.ts";
 
 const CAPABILITY_SETS = ["bounding", "effective", "inheritable", "permitted", "ambient"] as const;
 
+/** What there is of capabilities. */
+export interface KnownCapabilities {
+  /** To the kernel. */
+  readonly names: ReadonlySet<string>;
+  /** Whether one of them can be granted in a set. */
+  readonly grantable: (set: keyof Capabilities, name: string) => boolean;
+}
+
 /** What is known by name. */
 export interface Known {
-  /** To the kernel. */
-  readonly capabilities: ReadonlySet<string>;
+  readonly capabilities: KnownCapabilities;
   /** Options of mounts that are not for a file system; `idmap=` and `ridmap=` are none of them. */
   readonly mountOptions: ReadonlySet<string>;
 }
@@ -24,12 +31,18 @@ export function configWarnings(config: Config, { capabilities, mountOptions }: K
   ];
 }
 
-/** config.md, Linux Process: a capability that cannot be mapped to the kernel's MUST be logged as a warning. */
-function capabilityWarnings({ process }: Config, known: ReadonlySet<string>): Issue[] {
+/** config.md, Linux Process: a capability that cannot be mapped to the kernel's, or granted, MUST be logged as a warning. */
+export function capabilityWarnings(
+  { process }: Pick<Config, "process">,
+  { names, grantable }: KnownCapabilities,
+): Issue[] {
   return CAPABILITY_SETS.flatMap((set) =>
     (process?.capabilities?.[set] ?? []).flatMap((name, index) => {
-      if (known.has(name)) return [];
-      const message = `unknown capability ${JSON.stringify(name)} is ignored`;
+      const isKnown = names.has(name);
+      if (isKnown && grantable(set, name)) return [];
+      const message = isKnown
+        ? `${name} cannot be granted and is ignored`
+        : `unknown capability ${JSON.stringify(name)} is ignored`;
       return [{ pointer: pointerTo("process", "capabilities", set, index), message }];
     }),
   );

@@ -178,6 +178,7 @@ describe.skipIf(!root)("after pivot_root (startContainer)", () => {
     process,
     defaultUmask: 0o022,
     lastCapability: thisHost.lastCapability(),
+    held: thisHost.heldCapabilities(),
     inUserNamespace: false,
     seccomp: undefined,
   };

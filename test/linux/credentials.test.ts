@@ -1,11 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  capabilityBits,
-  planBoundingSet,
-  planCapabilities,
-  planRootOfUserNamespace,
-  planUser,
-} from "../../src/linux/credentials.ts";
+import { capabilityBits, grantedCapabilities } from "../../src/linux/capabilities.ts";
+import { planBoundingSet, planCapabilities, planRootOfUserNamespace, planUser } from "../../src/linux/credentials.ts";
 import { Plan } from "../../src/linux/plan.ts";
 import type { Capabilities } from "../../src/spec/config.gen.ts";
 import { calls, process } from "./sample.ts";
@@ -38,7 +34,7 @@ describe("Capabilities", () => {
   });
 
   const sets = (capabilities?: Capabilities): string[] =>
-    planned((plan) => planCapabilities(plan, process(capabilities && { capabilities }), 40));
+    planned((plan) => planCapabilities(plan, process(capabilities && { capabilities }), 40, undefined));
 
   it.each([{}, undefined])("are none where the config has none (%j), and the ambient set is emptied too", (none) => {
     expect(bounding(none)).toHaveLength(4);
@@ -51,15 +47,46 @@ describe("Capabilities", () => {
 
   it("reach the kernel's halves of the sets, high ones too", () => {
     const high = ["CAP_CHOWN", "CAP_MAC_OVERRIDE", "CAP_CHECKPOINT_RESTORE"];
-    expect(sets({ effective: ["CAP_BPF"], permitted: high, inheritable: ["CAP_SETFCAP"] })[1]).toBe(
-      `capset({effective=CAP_BPF, permitted=${high.join("|")}, inheritable=CAP_SETFCAP})`,
+    const asked = { effective: ["CAP_CHECKPOINT_RESTORE"], permitted: high, inheritable: ["CAP_SETFCAP"] };
+    expect(sets({ ...asked, bounding: ["CAP_SETFCAP"] })[1]).toBe(
+      `capset({effective=CAP_CHECKPOINT_RESTORE, permitted=${high.join("|")}, inheritable=CAP_SETFCAP})`,
     );
   });
 
   it("are ambient only where permitted and inheritable, or the kernel would refuse", () => {
     const [one, two, three] = ["CAP_KILL", "CAP_SETUID", "CAP_BPF"] as const;
-    const raised = sets({ permitted: [one, two], inheritable: [one, three], ambient: [one, two, three] });
+    const all = [one, two, three];
+    const raised = sets({ bounding: all, permitted: [one, two], inheritable: [one, three], ambient: all });
     expect(raised.slice(3)).toEqual(["prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_KILL)"]);
+  });
+
+  const [chown, kill, raw] = [1n << 0n, 1n << 5n, 1n << 13n];
+  const names = ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"];
+  const everything = { bounding: names, permitted: names, effective: names, inheritable: names, ambient: names };
+
+  it("that tsrun has not are left out of every set", () => {
+    const granted = grantedCapabilities(everything, 40, { permitted: chown | raw | (1n << 21n), inheritable: 0n });
+    expect(Object.values(granted)).toEqual(new Array(5).fill(chown | raw));
+    expect(Object.values(grantedCapabilities(everything, 40))).toEqual(new Array(5).fill(chown | kill | raw));
+    expect(grantedCapabilities(everything, 40, { permitted: chown, inheritable: kill }).inheritable).toBe(chown | kill);
+  });
+
+  it("that one set lacks are left out of another which the kernel holds to it", () => {
+    const odd = { ...everything, bounding: ["CAP_CHOWN"], permitted: ["CAP_KILL"], ambient: names };
+    const granted = grantedCapabilities(odd, 40);
+    expect(granted).toEqual({ bounding: chown, permitted: kill, effective: kill, inheritable: chown, ambient: 0n });
+  });
+
+  it("are never more than the config asks for", () => {
+    const set = fc.subarray(["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_BPF", "CAP_CHECKPOINT_RESTORE"]);
+    const asked = fc.record({ bounding: set, permitted: set, effective: set, inheritable: set, ambient: set });
+    const bits = fc.bigInt({ min: 0n, max: (1n << 41n) - 1n });
+    fc.assert(
+      fc.property(asked, bits, bits, (sets, permitted, inheritable) => {
+        for (const [name, granted] of Object.entries(grantedCapabilities(sets, 40, { permitted, inheritable })))
+          expect(granted & ~capabilityBits(sets[name as keyof Capabilities], 40)).toBe(0n);
+      }),
+    );
   });
 });
 

@@ -13,6 +13,8 @@ import {
   type Launch,
   launch,
   type Program,
+  planBirth,
+  planOwn,
   runNow,
   setUp,
   waitForStart,
@@ -21,7 +23,15 @@ import { lastFilter, planLastButOne } from "../../src/linux/seccomp/load.ts";
 import type { Config, Process } from "../../src/spec/config.gen.ts";
 import { exampleConfig } from "../../src/spec/example.ts";
 import { AgentModel } from "./agent-model.ts";
-import { created, config as emptyConfig, ingredients, LAST_CAPABILITY, namespacesOf, process } from "./sample.ts";
+import {
+  calls,
+  created,
+  config as emptyConfig,
+  ingredients,
+  LAST_CAPABILITY,
+  namespacesOf,
+  process,
+} from "./sample.ts";
 
 const DOCKER_CONFIG = new URL("../../bench/docker.json", import.meta.url);
 const docker = (): Config => JSON.parse(readFileSync(DOCKER_CONFIG, "utf8"));
@@ -244,6 +254,7 @@ describe("become", () => {
       process,
       defaultUmask: 0o22,
       lastCapability: LAST_CAPABILITY,
+      held: undefined,
       inUserNamespace: false,
       seccomp: undefined,
       nullStdio: [],
@@ -330,6 +341,30 @@ describe("become", () => {
     expect(masks({ initial: "", final: "" })).toEqual([]);
   });
 
+  it("of an envoy: leaves the terminal's session to the process that it clones", () => {
+    const plan = new Plan();
+    const terminal = {
+      master: plan.add(openat(0, "m", 0)),
+      slave: plan.add(openat(0, "s", 0)),
+      name: () => "/dev/pts/0",
+    };
+    become(plan, { ...BARE, process: process(), terminal, isEnvoy: true });
+    expect(printPlan(plan)).not.toContain("TIOCSCTTY");
+    expect(openAfter(plan, [])).toEqual([]);
+    expect(calls(planOwn(process({ terminal: true })))).toEqual(["setsid()", "ioctl(0, TIOCSCTTY, 0)"]);
+  });
+
+  it("of what an envoy clones: a session that a filter may refuse, and its own limit of processes", () => {
+    const rlimits = [{ type: "RLIMIT_NPROC", soft: 5, hard: 7 }] as const;
+    expect(calls(planOwn(process({ rlimits: [...rlimits] })))).toEqual([
+      "setsid()",
+      "prlimit64(0, RLIMIT_NPROC, {soft=5, hard=7}, NULL)",
+    ]);
+    const plan = new Plan();
+    planBirth(plan, 9);
+    expect(calls(plan)).toEqual(["clone(CLONE_PARENT)", "adopt(9, #1)", "close(9)"]);
+  });
+
   it("bounds, then changes the user, then takes what the user may do, then looks for the program", () => {
     const order = names(as(process({ user: { uid: 1, gid: 1 }, capabilities: {} })));
     const at = (name: string): number => order.indexOf(name);
@@ -370,6 +405,7 @@ describe("become", () => {
 const BARE: Omit<Become, "process"> = {
   defaultUmask: undefined,
   lastCapability: LAST_CAPABILITY,
+  held: undefined,
   inUserNamespace: true,
   seccomp: undefined,
   nullStdio: [],

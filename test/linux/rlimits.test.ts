@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { expect, it, onTestFinished } from "vitest";
 import { Plan } from "../../src/linux/plan.ts";
-import { planDescriptorLimit, setLimits } from "../../src/linux/rlimits.ts";
+import { planDescriptorLimit, planProcessLimit, setLimits } from "../../src/linux/rlimits.ts";
 import type { Rlimit } from "../../src/spec/config.gen.ts";
 import { calls } from "./sample.ts";
 
@@ -50,6 +50,22 @@ it("other limits are set from outside, while the number of descriptors that the 
   ]);
   expect(limit(pid, "Max core file size")).toEqual(["5", "7"]);
   expect(limit(pid, "Max open files")).toEqual(before);
+});
+
+it("the number of processes is larger for one that clones another, and exact for that", () => {
+  const pid = sleeper();
+  const [, hard = ""] = limit(pid, "Max processes");
+  const rlimits: Rlimit[] = [{ type: "RLIMIT_NPROC", soft: 5, hard: 7 }];
+  setLimits(pid, rlimits, true);
+  expect(limit(pid, "Max processes")).toEqual(["7", hard]);
+  const most = hard === "unlimited" ? 18446744073709551615n : Number(hard);
+  setLimits(pid, [{ type: "RLIMIT_NPROC", soft: most, hard: most }], true);
+  expect(limit(pid, "Max processes"), "not above the hard limit").toEqual([hard, hard]);
+  setLimits(pid, rlimits);
+  expect(limit(pid, "Max processes")).toEqual(["5", "7"]);
+  const plan = new Plan();
+  planProcessLimit(plan, [{ type: "RLIMIT_CORE", soft: 1, hard: 2 }, ...rlimits]);
+  expect(calls(plan)).toEqual(["prlimit64(0, RLIMIT_NPROC, {soft=5, hard=7}, NULL)"]);
 });
 
 it("a limit that the kernel refuses names its field", () => {

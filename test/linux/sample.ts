@@ -22,6 +22,7 @@ export function host(changes: Partial<Host> = {}): Host {
     hasAppArmor: () => true,
     hasSELinux: () => true,
     lastCapability: () => LAST_CAPABILITY,
+    heldCapabilities: () => ({ permitted: (1n << BigInt(LAST_CAPABILITY + 1)) - 1n, inheritable: 0n }),
     inUserNamespace: () => false,
     fullProcAndSysMounts: () => ["/sys", "/proc"],
     ...changes,

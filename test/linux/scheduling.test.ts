@@ -1,7 +1,15 @@
-import { expect, it } from "vitest";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { expect, it, onTestFinished } from "vitest";
 import { bitsOf } from "../../src/linux/bit-list.ts";
 import { Plan } from "../../src/linux/plan.ts";
-import { planAffinityReset, planFinalAffinity, planPersonality, planScheduling } from "../../src/linux/scheduling.ts";
+import {
+  planAffinityReset,
+  planFinalAffinity,
+  planPersonality,
+  planScheduling,
+  setScheduler,
+} from "../../src/linux/scheduling.ts";
 import type { Process, Scheduler } from "../../src/spec/config.gen.ts";
 import { calls, process } from "./sample.ts";
 
@@ -30,6 +38,34 @@ it.each<[Scheduler, string]>([
 ])("a scheduler is exact, case %#", (scheduler, attr) => {
   expect(scheduling({ scheduler })).toEqual([`sched_setattr(0, ${attr}, 0)`]);
 });
+
+it("what a clone does not inherit is set on it from outside, and nothing else", () => {
+  const plan = new Plan();
+  const resets = { policy: "SCHED_OTHER", flags: ["SCHED_FLAG_RESET_ON_FORK"] } as const;
+  const deadline = { policy: "SCHED_DEADLINE", runtime: 1, deadline: 2, period: 3 } as const;
+  for (const scheduler of [resets, deadline])
+    planScheduling(plan, process({ scheduler: { ...scheduler } as Scheduler }), true);
+  expect(calls(plan)).toEqual([]);
+  planScheduling(plan, process({ scheduler: { policy: "SCHED_IDLE" } }), true);
+  expect(calls(plan)).toEqual(["sched_setattr(0, {policy=SCHED_IDLE}, 0)"]);
+
+  const child = spawn("/bin/sleep", ["60"], { stdio: "ignore" });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const pid = child.pid ?? -1;
+  setScheduler(pid, process({ scheduler: { policy: "SCHED_BATCH" } }));
+  setScheduler(pid, process({}));
+  expect(policyOf(pid)).toBe("0");
+  setScheduler(pid, process({ scheduler: { policy: "SCHED_BATCH", flags: ["SCHED_FLAG_RESET_ON_FORK"] } }));
+  expect(policyOf(pid)).toBe("3");
+  expect(() => setScheduler(4_194_304, process({ scheduler: deadline }))).toThrow(
+    "process.scheduler: sched_setattr(): ESRCH",
+  );
+});
+
+/** proc_pid_stat(5), policy: the 41st field. */
+function policyOf(pid: number): string | undefined {
+  return readFileSync(`/proc/${pid}/stat`, "utf8").split(" ")[40];
+}
 
 it("I/O priority is class and level in one number", () => {
   expect(scheduling({ ioPriority: { class: "IOPRIO_CLASS_RT", priority: 7 } })).toEqual([

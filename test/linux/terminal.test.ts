@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { InRoot } from "../../src/linux/in-root.ts";
 import { AgentKernel } from "../../src/linux/kernel.ts";
 import { Plan } from "../../src/linux/plan.ts";
-import { planConsole, planControllingTerminal, planTerminal } from "../../src/linux/terminal.ts";
+import { planConsole, planControllingTerminal, planTerminal, planTerminalStreams } from "../../src/linux/terminal.ts";
 import { AgentModel, type Script } from "./agent-model.ts";
 import { calls } from "./sample.ts";
 
@@ -70,15 +70,16 @@ describe("A terminal", () => {
     const plan = new Plan();
     const terminal = planTerminal(plan, 3, undefined);
     const before = plan.steps.length;
-    planControllingTerminal(plan, terminal, 1000);
+    planTerminalStreams(plan, terminal, 1000);
+    planControllingTerminal(plan);
     expect(calls(plan).slice(before)).toEqual([
-      "ioctl(#2, TIOCSCTTY, 0)",
       "fchown(#2, 1000, -1)",
       "dup3(#2, 0, 0)",
       "dup3(#2, 1, 0)",
       "dup3(#2, 2, 0)",
       "close(#2)",
       "close(#1)",
+      "ioctl(0, TIOCSCTTY, 0)",
     ]);
   });
 });

@@ -76,7 +76,7 @@ test(`${RUNS} random configurations are planned or refused`, { timeout: 300_000 
 
 /** All that create makes of a configuration before it does anything. */
 function plan(config: Config): void {
-  configWarnings(config, { capabilities: new Set(), mountOptions: new Set() });
+  configWarnings(config, { capabilities: { names: new Set(), grantable: () => false }, mountOptions: new Set() });
   checkConsole(config.process?.terminal === true, true, config.process?.terminal === true ? "/socket" : undefined);
   const namespaces = namespacesOf(config);
   checkMountNamespace(config, namespaces);
@@ -107,7 +107,7 @@ function plan(config: Config): void {
         terminal,
       },
       ...{ onTerminal: () => {}, takeDescriptor: () => 0, nullStdio: [], defaultUmask: 0o22, extraEnv: [] },
-      ...{ lastCapability: LAST_CAPABILITY, inUserNamespace: false },
+      ...{ lastCapability: LAST_CAPABILITY, held: undefined, inUserNamespace: false },
     });
   for (const made of [launched, to.plan]) {
     printPlan(made);

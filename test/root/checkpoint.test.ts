@@ -2,38 +2,26 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { release } from "node:os";
 import { describe, expect } from "vitest";
 import { idle, type Json, merge, mounts, namespaces, sh } from "./harness/config.ts";
 import { ConsoleSocket } from "./harness/console.ts";
 import type { Container } from "./harness/container.ts";
+import {
+  checkpoint,
+  counting,
+  criu,
+  lastCount,
+  mapped,
+  memoryTracking,
+  PIPED,
+  pause,
+  restore,
+  SLOW,
+  socketOptions,
+} from "./harness/criu.ts";
 import { test } from "./harness/fixture.ts";
-import { except, kernelFile, type Missing, needs, program } from "./harness/needs.ts";
-import { type CallOptions, settled } from "./harness/runtime.ts";
-import type { Sandbox } from "./harness/sandbox.ts";
-
-/** CRIU, and a kernel with CONFIG_CHECKPOINT_RESTORE. */
-const criu = [program("criu"), kernelFile("/proc/self/timers")] as const;
-/** An emulated machine is slow. */
-const SLOW: CallOptions = { timeout: 60_000 };
-
-/** With pipes. (Node's are sockets, whose other end would be outside of the container.) */
-const PIPED: CallOptions = { ...SLOW, under: ["bash", "-c", 'exec > >(cat) 2>&1 </dev/null; exec "$0" "$@"'] };
-
-/** Counts up in its output, and ends with 7 at TERM. */
-const counting = (): Json => sh("trap 'echo term; exit 7' TERM; i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done");
-
-function memoryTracking(): Missing {
-  if (criu.some((reason) => reason !== undefined)) return undefined;
-  const { status } = spawnSync("criu", ["check", "--feature", "mem_dirty_track"]);
-  return status === 0 ? undefined : "this kernel does not track memory that changes";
-}
-
-/** From 6.16 on only unix sockets have SO_PASSCRED, which CRIU asks all for: so far up to its version 4.1. */
-function socketOptions(): Missing {
-  const [major = 0, minor = 0] = release().split(".").map(Number);
-  return major * 1000 + minor < 6016 ? undefined : "CRIU cannot read the options of TCP sockets on this kernel";
-}
+import { except, needs, program } from "./harness/needs.ts";
+import { runtimePath, settled } from "./harness/runtime.ts";
 
 /** Sends itself bytes, into the file /got. (nc itself would end: its poll is interrupted by a checkpoint.) */
 function connected(): Json {
@@ -42,20 +30,6 @@ function connected(): Json {
     "nc 127.0.0.1 5000 -e sh -c 'while :; do echo x; sleep 0.1; done'",
   ];
   return sh(`${ends[0]} & sleep 0.5; ${ends[1]} & wait`);
-}
-
-/** The last number in an output. */
-function lastCount(output: string): number {
-  return Number(output.trim().split("\n").at(-1));
-}
-
-function checkpoint(box: Sandbox, { id }: Container, ...flags: readonly string[]) {
-  return box.call(["checkpoint", "--image-path", box.path("images"), ...flags, id], SLOW);
-}
-
-function restore(box: Sandbox, { id, bundle }: Container, ...flags: readonly string[]) {
-  const args = ["restore", "--detach", "--bundle", bundle, "--image-path", box.path("images"), ...flags, id];
-  return box.callDetached(args, box.path("restored"), SLOW);
 }
 
 describe("checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
@@ -134,6 +108,33 @@ describe("checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
     await again.until(/got two, kept/);
   });
 
+  needs(
+    ...criu,
+    program("script"),
+    except({ runc: "has pipes of its own", crun: "refuses a terminal outside" }),
+  )("a terminal that tsrun was called on is that of the restore", async ({ box }) => {
+    const onTerminal = (...args: string[]) => {
+      const command = [runtimePath, "--root", box.root, ...args].map((word) => `'${word}'`).join(" ");
+      const child = spawn("script", ["-qefc", command, "/dev/null"], { stdio: ["ignore", "pipe", "inherit"] });
+      box.defer(() => void child.kill("SIGKILL"));
+      let output = "";
+      child.stdout.on("data", (data) => (output += data));
+      const ended = new Promise((resolve) => child.once("close", resolve));
+      return { seen: () => output, ended };
+    };
+    const container = box.container(counting());
+    const first = onTerminal("run", "--bundle", container.bundle, container.id);
+    while (!first.seen().includes("3\r\n")) await pause();
+    expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
+    await first.ended;
+    const args = ["restore", "--bundle", container.bundle, "--image-path", box.path("images"), container.id];
+    const second = onTerminal(...args);
+    while (!second.seen().includes(`${lastCount(first.seen()) + 2}\r\n`)) await pause();
+    await container.kill("TERM");
+    expect(await second.ended).toBe(7);
+    expect(second.seen()).toMatch(/term\r\n$/);
+  });
+
   needs(...criu)("bind mounts come from their sources, and namespaces that it shares are joined", async ({ box }) => {
     const holder = spawn("unshare", ["--net", "sleep", "1000"], { stdio: "ignore" });
     box.defer(() => void holder.kill("SIGKILL"));
@@ -203,6 +204,26 @@ describe("checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
     },
   );
 
+  needs(...criu, except({ runc: "its images cannot be opened", crun: "the devices are no obstacle to it alone" }))(
+    "a container with a user namespace comes back from images that only the host's root can open",
+    async ({ box }) => {
+      const container = mapped(box, { process: { user: { uid: 1000, gid: 1000 } } });
+      await container.runDetached();
+      await container.untilOutput("2\n");
+      expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
+      const before = statSync(box.path("images"));
+      expect(before.mode & 0o777).toBe(0o700);
+      expect(await restore(box, container)).toMatchObject({ code: 0, stderr: "" });
+      const { pid } = await container.state();
+      expect(readFileSync(`/proc/${pid}/uid_map`, "utf8")).toMatch(/^\s*0\s+100000\s+65536\n$/);
+      expect((await container.exec(["sh", "-c", "id -u; ls -ld /root"])).stdout).toMatch(/^1000\n.* root +root /);
+      expect(statSync(box.path("restored.out")).uid).toBe(101_000);
+      expect(existsSync(box.path("images/restore.log"))).toBe(true);
+      const after = statSync(box.path("images"));
+      expect([after.mode, after.uid]).toEqual([before.mode, before.uid]);
+    },
+  );
+
   needs(...criu, memoryTracking())("memory is written ahead, and then what has changed", async ({ box }) => {
     const container = box.container(counting());
     await container.runDetached();
@@ -254,10 +275,6 @@ describe("checkpoint refuses", () => {
     },
   );
 });
-
-function pause(milliseconds = 20): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
 
 /** Waits until so many bytes have come in. */
 async function received(container: Container, length: number): Promise<void> {

@@ -117,6 +117,62 @@ describe("exec with a command line", () => {
   });
 });
 
+describe("the process of exec, which an envoy has cloned", () => {
+  const only = except({ runc: "1.1 knows less of it", crun: "1.8 knows less of it" });
+  const batch = { policy: "SCHED_BATCH", nice: -3 };
+
+  needs(only)("has all that a clone does not inherit", async ({ box }) => {
+    const container = await running(box);
+    const process = {
+      cwd: "/",
+      user: { uid: 1000, gid: 1000 },
+      env: ["PATH=/bin"],
+      args: script("cat /proc/$$/stat | cut -d' ' -f6,19,41; echo $$; cut -d' ' -f19,41 /proc/self/stat; ulimit -u"),
+      scheduler: { ...batch, flags: ["SCHED_FLAG_RESET_ON_FORK"] },
+      rlimits: [{ type: "RLIMIT_NPROC", soft: 77, hard: 88 }],
+    };
+    const [stat = "", pid, childs, limit] = (await container.execProcess(process)).stdout.split("\n");
+    expect(stat, "it leads a session, and is scheduled as it is to be").toBe(`${pid} -3 3`);
+    expect(childs).toBe("0 3");
+    expect(limit).toBe("77");
+    const kept = { ...process, scheduler: batch };
+    expect((await container.execProcess(kept)).stdout.split("\n")[2], "where nothing resets it").toBe("-3 3");
+  });
+
+  needs(only)("is counted alone against the user's number of processes", async ({ box }) => {
+    const container = await running(box);
+    const process = {
+      cwd: "/",
+      user: { uid: 54_321, gid: 1 },
+      env: ["PATH=/bin"],
+      args: ["true"],
+      capabilities: {},
+      rlimits: [{ type: "RLIMIT_NPROC", soft: 1, hard: 1 }],
+    };
+    const other = ["--user", "54321:1", "--detach"];
+    for (const _ of [1, 2]) {
+      expect((await container.execProcess(process)).code, "who is at the limit may still come in").toBe(0);
+      expect((await container.exec(script("exec sleep 60 >/dev/null 2>&1"), other)).code).toBe(0);
+    }
+    const third = await container.execProcess(process);
+    expect(third).toMatchObject({ code: 255, stderr: expect.stringMatching(/clone\(\): EAGAIN/) });
+  });
+
+  needs(only)("needs of a filter that it may be cloned, and no more", async ({ box }) => {
+    const refusing = (...names: string[]): Json => {
+      const syscalls = [{ names, action: "SCMP_ACT_ERRNO", errnoRet: 1 }];
+      return linux({ seccomp: { defaultAction: "SCMP_ACT_ALLOW", syscalls } });
+    };
+    const container = await running(box, refusing("clone3", "setsid", "setpgid"));
+    expect((await container.exec(["true"])).code).toBe(0);
+    const other = box.container({ process: { args: ["sleep", "60"] } }, refusing("clone", "fork", "vfork"));
+    expect((await other.runDetached()).code).toBe(0);
+    const refused = await other.exec(["true"]);
+    expect(refused).toMatchObject({ code: 255, stderr: expect.stringContaining("must let exec clone its process") });
+    expect((await other.exec(["true"], ["--no-new-privs"])).code, "then the filter comes last").toBe(0);
+  });
+});
+
 describe("exec with a process file", () => {
   test("takes everything from the file", async ({ box }) => {
     const container = await running(box);

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { cgroupVersion } from "./harness/cgroup-files.ts";
 import { type Json, sh } from "./harness/config.ts";
-import { except, kernelFile, type Missing, needs } from "./harness/needs.ts";
+import { except, kernelFile, type Missing, needs, program } from "./harness/needs.ts";
 
 const MIB = 1 << 20;
 const MEMORY = [memory(), except({ runc: "does not say", crun: "does not say" })];
@@ -91,6 +91,21 @@ describe("a program that is killed in execve", () => {
     expect((await container.exec(["tail", "/dev/zero"])).code).toBe(137);
     expect(await container.start()).toMatchObject({ code: 0, stderr: "" });
     expect(await container.state()).toMatchObject({ status: "running" });
+  });
+
+  needs(...MEMORY, program("strace"))("is not one that began and was killed before start looked", async ({ box }) => {
+    // start removes its fifos in between.
+    const late = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=unlink,unlinkat:delay_enter=200000"];
+    const programs = [
+      ["tail", "/dev/zero"],
+      ["sh", "-c", "tail /dev/zero; exit 137"],
+    ];
+    for (const args of programs) {
+      const container = box.container({ process: { args } }, limited(16 * MIB));
+      await container.create();
+      expect(await box.call(["start", container.id], { under: late })).toMatchObject({ code: 0, stderr: "" });
+      expect(await container.until("stopped")).toMatchObject({ oom: { kills: 1 } });
+    }
   });
 
   needs(...MEMORY)("is not one that ends by itself at once", async ({ box }) => {

@@ -4,7 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect } from "vitest";
-import { type Json, sh } from "./harness/config.ts";
+import { idle, type Json, namespaces, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { except, type Missing, needs } from "./harness/needs.ts";
 import { outputOf, refusalOf } from "./harness/run.ts";
@@ -83,6 +83,59 @@ describe("capabilities", () => {
 
   test("the inheritable set stays empty when it is not given (CVE-2022-29162)", async ({ box }) => {
     expect(await outputOf(box, sh("grep CapInh /proc/self/status"))).toContain("0000000000000000");
+  });
+
+  const all = ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"];
+  const everything = { bounding: all, permitted: all, effective: all, inheritable: all, ambient: all };
+  const show = sh("sed -n 's/^Cap\\(...\\):./\\1 /p' /proc/self/status");
+  const WITHOUT = ["setpriv", "--bounding-set", "-net_raw"];
+  const onlyTsrun = except({ runc: "fails", crun: "fails" });
+
+  const rows: [name: string, user: Json][] = [
+    ["root", {}],
+    ["an unprivileged user", { uid: 1000, gid: 1000 }],
+  ];
+  for (const [name, user] of rows) {
+    needs(onlyTsrun)(`those that the runtime has not are left out for ${name}, with a warning`, async ({ box }) => {
+      const container = box.container(show, process_({ capabilities: everything, user }));
+      const { code, stdout, stderr } = await container.run([], { under: WITHOUT });
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      const sets = ["Inh", "Prm", "Eff", "Bnd", "Amb"];
+      expect(stdout).toBe(sets.map((set) => `${set} ${bits(0, 5)}\n`).join(""));
+      const words = ["--log-level", "warning", "run", "--bundle", container.bundle, container.id];
+      const warned = (await box.call(words, { under: WITHOUT })).stderr;
+      expect(warned.match(/capabilities\/\w+\/2: CAP_NET_RAW cannot be granted and is ignored/g)).toHaveLength(5);
+      expect(warned.trim().split("\n")).toHaveLength(5);
+    });
+  }
+
+  needs(onlyTsrun)("exec leaves them out too, and warns", async ({ box }) => {
+    const container = box.container(idle());
+    await container.runDetached();
+    const process = container.processFile({ ...(show.process as Json), capabilities: everything });
+    const words = ["--log-level", "warning", "exec", "--process", process, container.id];
+    const { code, stdout, stderr } = await box.call(words, { under: WITHOUT });
+    expect(code).toBe(0);
+    expect(stdout.match(new RegExp(bits(0, 5), "g"))).toHaveLength(5);
+    expect(stderr.match(/CAP_NET_RAW cannot be granted/g)).toHaveLength(5);
+  });
+
+  test("in a user namespace of the container's there are all of them", async ({ box }) => {
+    const maps = [{ containerID: 0, hostID: 0, size: 65536 }];
+    const { linux } = namespaces("user", "pid", "mount", "ipc", "uts", "network");
+    const own = { linux: { ...(linux as Json), uidMappings: maps, gidMappings: maps } };
+    const container = box.container(show, own, process_({ capabilities: everything }));
+    const { code, stdout, stderr } = await container.run([], { under: WITHOUT });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout.match(new RegExp(bits(0, 5, 13), "g"))).toHaveLength(5);
+  });
+
+  needs(onlyTsrun)("one that another set of the config forbids is left out", async ({ box }) => {
+    const capabilities = { bounding: ["CAP_CHOWN"], permitted: ["CAP_KILL"], effective: all, inheritable: all };
+    const user = { uid: 1000, gid: 1000 };
+    const output = await outputOf(box, show, process_({ capabilities, user }));
+    expect(output).toContain(`Inh ${bits(0)}\n`);
+    expect(output).toContain(`Bnd ${bits(0)}\n`);
   });
 
   test("an unprivileged user has no effective capabilities without ambient ones", async ({ box }) => {

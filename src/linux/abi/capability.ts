@@ -64,3 +64,11 @@ export function capData(sets: { effective: bigint; permitted: bigint; inheritabl
   }
   return bytes;
 }
+
+/** What capget(2) has written: the permitted and inheritable sets. */
+export function capSets(bytes: Uint8Array): { permitted: bigint; inheritable: bigint } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const set = (i: number): bigint =>
+    BigInt(view.getUint32(i * 4, true)) | (BigInt(view.getUint32(12 + i * 4, true)) << 32n);
+  return { permitted: set(1), inheritable: set(2) };
+}

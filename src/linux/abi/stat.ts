@@ -29,6 +29,8 @@ export const STATX_MNT_ID_OF_FILE = 144;
 /** Offsets of u32 stx_rdev_major and stx_rdev_minor. */
 export const STATX_RDEV_MAJOR = 128;
 export const STATX_RDEV_MINOR = 132;
+export const STATX_DEV_MAJOR = 136;
+export const STATX_DEV_MINOR = 140;
 
 /** struct stat, and the offset of u32 st_mode. */
 export const STAT_SIZE = process.arch === "arm64" ? 128 : 144;

@@ -55,7 +55,8 @@ export function mountsToSupply(of: External): ExternalMount[] {
   for (const path of of.config.linux?.maskedPaths ?? []) sources.set(clean(path), NULL);
   for (const path of devicePaths(of.config)) if (exists(path)) sources.set(path, path);
   for (const { name, source } of [...cgroupMounts(of), ...bindMounts(of)]) sources.set(name, source);
-  return [...sources].map(([key, val]) => ({ key, val }));
+  // CRIU follows no link at its end.
+  return [...sources].map(([key, val]) => ({ key, val: exists(val) ? realPath(val) : val }));
 }
 
 /** Restored, the mount would show its files as others' than the config says. */

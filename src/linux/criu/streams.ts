@@ -3,10 +3,12 @@
 //
 //    pipe:[INODE]          a pipe
 //    file[MOUNT:INODE]     a file that no mount of the container shows, as a shell's redirection gives it; in hexadecimal
+//    tty[DEVICE:FS]        a terminal of that kind: what tsrun was called on
 //
-// Of anything else the file has the path, as runc writes it: a terminal has its own way, and what is inside CRIU finds there.
+// Of anything else the file has the path, as runc writes it: the container's own terminal has its own way, and what is inside CRIU
+// finds there.
 
-import { statusOf } from "../file-status.ts";
+import { type FileStatus, statusOf } from "../file-status.ts";
 import { linkTarget, readText } from "../files.ts";
 import type { CriuOptions } from "./messages.ts";
 import type { MountsInside } from "./mounts-inside.ts";
@@ -14,31 +16,47 @@ import type { MountsInside } from "./mounts-inside.ts";
 /** The file's name in the directory of the images. */
 export const DESCRIPTORS_FILE = "descriptors.json";
 const FILE = "file[";
+const TTY = "tty[";
 
 /** The names of a process's streams 0, 1, 2. */
 export function streamNames(pid: number, inside: Pick<MountsInside, "has">): string[] {
   return [0, 1, 2].map((fd) => {
     const path = `/proc/${pid}/fd/${fd}`;
-    return outsideFile(pid, fd, inside) ?? linkTarget(path) ?? "";
+    return outsideName(pid, fd, inside) ?? linkTarget(path) ?? "";
   });
 }
 
-function outsideFile(pid: number, fd: number, inside: Pick<MountsInside, "has">): string | undefined {
+function outsideName(pid: number, fd: number, inside: Pick<MountsInside, "has">): string | undefined {
   const status = statusOf(`/proc/${pid}/fd/${fd}`);
-  if (status?.kind !== "file") return undefined;
+  const isFile = status?.kind === "file";
+  if (status === undefined || !(isFile || isTerminal(status))) return undefined;
   const [, mount] = /^mnt_id:\s*(\d+)$/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`)) ?? [];
   if (mount === undefined || inside.has(Number(mount))) return undefined;
-  return `${FILE}${Number(mount).toString(16)}:${status.inode.toString(16)}]`;
+  return isFile ? nameOf(FILE, Number(mount), status.inode) : nameOf(TTY, status.device, status.fileSystem);
+}
+
+function nameOf(kind: string, ...[first, second]: [number, number]): string {
+  return `${kind}${first.toString(16)}:${second.toString(16)}]`;
+}
+
+/** Documentation/admin-guide/devices.txt of Linux: consoles and serial lines, and the slaves of pseudo-terminals. */
+function isTerminal({ kind, device }: FileStatus): boolean {
+  const major = (device >> 8) & 0xfff;
+  return kind === "character device" && (major === 4 || (major >= 136 && major <= 143));
 }
 
 /** Of these, the ones that a dump must be told of. */
 export function externalFiles(names: readonly string[]): string[] {
-  return names.filter((name) => name.startsWith(FILE));
+  return [...new Set(names)].filter(isOutside);
 }
 
 /** What tsrun's own streams stand for in a restore. */
 export function inheritedStreams(names: readonly string[]): NonNullable<CriuOptions["inherit_fd"]> {
-  return names.flatMap((key, fd) => (key.startsWith("pipe:[") || key.startsWith(FILE) ? [{ key, fd }] : []));
+  return names.flatMap((key, fd) => (key.startsWith("pipe:[") || isOutside(key) ? [{ key, fd }] : []));
+}
+
+function isOutside(name: string): boolean {
+  return name.startsWith(FILE) || name.startsWith(TTY);
 }
 
 /** The text of the file as names. @throws Error where it is something else */

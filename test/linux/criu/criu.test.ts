@@ -113,12 +113,14 @@ describe("namespaces that are shared", () => {
 
 describe("the streams", () => {
   test("are inherited by their names in the dump, if they led outside", () => {
-    const names = parseDescriptors('["/dev/null","pipe:[77]","file[1b:20c019]"]');
+    const names = parseDescriptors('["/dev/null","pipe:[77]","file[1b:20c019]","tty[8800:1a]","tty[8800:1a]"]');
     expect(inheritedStreams(names)).toEqual([
       { key: "pipe:[77]", fd: 1 },
       { key: "file[1b:20c019]", fd: 2 },
+      { key: "tty[8800:1a]", fd: 3 },
+      { key: "tty[8800:1a]", fd: 4 },
     ]);
-    expect(externalFiles(names)).toEqual(["file[1b:20c019]"]);
+    expect(externalFiles(names)).toEqual(["file[1b:20c019]", "tty[8800:1a]"]);
     expect(() => parseDescriptors('{"0":"pipe:[1]"}')).toThrow("no list");
   });
 });

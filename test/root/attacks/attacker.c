@@ -79,6 +79,25 @@ static void stop(int pid) {
   else if (kill(pid, SIGSTOP) == 0) printf("stopped %d\n", pid);
 }
 
+/* What it may do, as whoever traces it may, and what it has open. */
+static void weigh(int pid) {
+  if (!is_on_its_way(pid)) return;
+  char text[4096] = "", links[1024] = "", link[128];
+  FILE *status = fopen(of(pid, "status"), "r");
+  if (!status) return;
+  while (fgets(link, sizeof link, status))
+    if (!strncmp(link, "Cap", 3) || !strncmp(link, "Uid:", 4) || !strncmp(link, "Groups:", 7) || !strncmp(link, "Seccomp:", 8))
+      strcat(text, strtok(link, "\n")), strcat(text, ",");
+  fclose(status);
+  for (int n = 3; n < 80; n++) {
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", pid, n);
+    ssize_t length = readlink(path, link, sizeof link - 1);
+    if (length > 0) link[length] = 0, strcat(strcat(links, strtok(link, "[")), ",");
+  }
+  /* Only now: it may have become its program meanwhile. */
+  if (is_on_its_way(pid)) printf("weighed %s has %s\n", text, links);
+}
+
 /* CVE-2019-5736: hold the runtime's executable while it runs, write to it when it does not. */
 static void overwrite(int pid) {
   int held = open(of(pid, "exe"), O_RDONLY | O_CLOEXEC);
@@ -113,6 +132,7 @@ int main(int count, char **words) {
     if (!strcmp(what, "spy")) each(spy);
     else if (!strcmp(what, "stop")) each(stop);
     else if (!strcmp(what, "overwrite")) each(overwrite);
+    else if (!strcmp(what, "weigh")) each(weigh);
     else return 2;
   }
 }

@@ -44,7 +44,7 @@ export const GUARDS: readonly Guard[] = [
     id: "CVE-2016-9962",
     tried:
       "a neighbour in a pod (same user and capabilities) reads, writes, traces and robs an init that waits for start",
-    guard: "launch: PR_SET_DUMPABLE 0 before any namespace is joined",
+    guard: "launch: PR_SET_DUMPABLE 0 before any namespace is joined, and again when the user has changed",
     test: [`${A}/joining.test.ts`, "gives nothing away to root with the same"],
     edits: [
       edit(
@@ -52,7 +52,15 @@ export const GUARDS: readonly Guard[] = [
         'if (!isOpenToOwner(to)) plan.add(syscall("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0));',
         "isOpenToOwner(to);",
       ),
+      edit("src/linux/programs.ts", "  else planClosed(plan);\n", ""),
     ],
+  },
+  {
+    id: "CVE-2016-9962 (with CAP_SYS_PTRACE)",
+    tried: "a process that may trace all it sees weighs what the process that comes in may do and has open",
+    guard: "exec: an envoy outside of the pid namespace gives up root's rights, then clones the process",
+    test: [`${A}/joining.test.ts`, "has no more rights than the container's"],
+    edits: [edit("src/lifecycle/exec.ts", "(joined & CLONE_NEWPID) === 0 || ", "(joined & CLONE_NEWPID) >= 0 || ")],
   },
   {
     id: "an agent that is stopped, exec",
@@ -285,7 +293,7 @@ export const GUARDS: readonly Guard[] = [
     tried: "exec and run, with --cap and --user: what do children inherit",
     guard: "planCapabilities: the inheritable set is the config's",
     test: [`${A}/callers.test.ts`, "inherit no capability"],
-    edits: [edit("src/linux/credentials.ts", 'inheritable: bits("inheritable")', 'inheritable: bits("permitted")')],
+    edits: [edit("src/linux/credentials.ts", "permitted, inheritable })", "permitted, inheritable: permitted })")],
   },
   {
     id: "CVE-2026-30892 CVE-2016-3697",

@@ -4,7 +4,8 @@
 
 import { chmodSync, readFileSync } from "node:fs";
 import { describe, expect } from "vitest";
-import { type Json, namespaces } from "../harness/config.ts";
+import { dockersProfile } from "../../linux/seccomp/docker-profile.ts";
+import { type Json, linux, namespaces } from "../harness/config.ts";
 import type { Container } from "../harness/container.ts";
 import { except, needs } from "../harness/needs.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
@@ -53,6 +54,23 @@ describe("the process that exec brings in", () => {
       expect(container.output()).toBe("ready\n");
     });
   }
+
+  // Whoever has CAP_SYS_PTRACE in the host's user namespace may trace it, and do all that it may.
+  needs(compiler, onlyOurs)(
+    "has no more rights than the container's, and one socket, when it is seen",
+    async ({ box }) => {
+      const container = await attackers(box, attacking("weigh"), traces, linux({ seccomp: dockersProfile() }));
+      const user = ["--user", "1000:1000", "--additional-gids", "7"];
+      for (let tries = 0; tries < 100 && !container.output().includes("weighed"); tries++)
+        expect((await container.exec(["true"], user)).code).toBe(0);
+      const seen = new Set(container.output().match(/^weighed.*$/gm));
+      const [none, granted] = ["0".repeat(16), "0000000000080020"];
+      const rights = `CapInh:${none},CapPrm:${granted},CapEff:${granted},CapBnd:${granted},CapAmb:${none}`;
+      expect([...seen].map((line) => line.replaceAll("\t", ""))).toEqual([
+        `weighed Uid:1000100010001000,Groups:7 ,${rights},Seccomp:2, has socket:,`,
+      ]);
+    },
+  );
 
   needs(compiler, onlyOurs)(
     "is given up, and the caller told why, where it is stopped from inside",

@@ -1,0 +1,102 @@
+// The configuration of Docker, Podman and containerd that docs/distributed.md shows to those who have Swarm or Nomad above them.
+
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { expect } from "vitest";
+import { except, needs, program } from "../../test/root/harness/needs.ts";
+import { runtimeKind } from "../../test/root/harness/runtime.ts";
+import { adapt, blockOfPage, INSTALLED } from "./cri/page.ts";
+import {
+  cgroupDriver,
+  cgroupParent,
+  client,
+  imageTar,
+  removeIfNew,
+  removeParentCgroups,
+  rootfsTar,
+  runtimeProgram,
+  socketPath,
+  startDaemon,
+  untilAnswers,
+} from "./engine.ts";
+
+const PIDS = ["sh", "-c", "echo $$"];
+
+needs(
+  program("dockerd"),
+  program("docker"),
+  program("containerd"),
+)("docker: default runtime by daemon.json, as docs/distributed.md has it", async ({ box }) => {
+  removeIfNew(box, "/run/containerd", "/run/docker", "/var/lib/docker");
+  removeParentCgroups(box);
+  writeFileSync(box.path("daemon.json"), adapt(blockOfPage("{"), INSTALLED, runtimeProgram(box)));
+  const host = `unix://${socketPath(box)}`;
+  startDaemon(box, "dockerd", [
+    ...["--config-file", box.path("daemon.json"), "--data-root", box.path("data"), "--exec-root", box.path("exec")],
+    ...["--pidfile", box.path("docker.pid"), "--host", host, "--storage-driver", "vfs"],
+    ...["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--bridge=none"],
+    ...["--cgroup-parent", cgroupParent(box), "--exec-opt", `native.cgroupdriver=${cgroupDriver}`],
+  ]);
+  const path = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
+  const docker = client(box, path, ["--host", host, "--config", box.path("client")]);
+  await untilAnswers(box, "dockerd", () => docker("version"));
+  expect((await docker("info", "--format", "{{.DefaultRuntime}}")).stdout).toBe("tsrun\n");
+  expect(await docker("import", rootfsTar(box), "busybox")).toMatchObject({ code: 0 });
+  expect(await docker("run", "--rm", "--network=none", "busybox", ...PIDS)).toMatchObject({ code: 0, stdout: "1\n" });
+  expect((await docker("service", "create", "--help")).stdout).not.toContain("--runtime");
+});
+
+needs(program("podman"), program("conmon"))(
+  "podman: default runtime by containers.conf, as docs/distributed.md has it",
+  async ({ box }) => {
+    const block = blockOfPage("# /etc/containers/containers.conf.d/tsrun.conf");
+    writeFileSync(box.path("containers.conf"), adapt(block, INSTALLED, runtimeProgram(box)));
+    process.env.CONTAINERS_CONF = box.path("containers.conf");
+    box.defer(() => {
+      delete process.env.CONTAINERS_CONF;
+    });
+    removeIfNew(box, "/var/lib/cni", "/run/libpod", "/run/containers");
+    removeParentCgroups(box);
+    const podman = client(box, "podman", [
+      ...["--root", box.path("storage"), "--runroot", box.path("run"), "--tmpdir", box.path("tmp")],
+      ...["--storage-driver", "vfs", "--events-backend", "none", "--cgroup-manager", cgroupDriver],
+    ]);
+    expect(await podman("import", rootfsTar(box), "busybox")).toMatchObject({ code: 0 });
+    const info = await podman("info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}");
+    expect(info.stdout).toBe(`tsrun ${runtimeProgram(box)}\n`);
+    const limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
+    const run = ["run", "--rm", "--network=none", "--cgroup-parent", cgroupParent(box), ...limits, "busybox"];
+    expect(await podman(...run, ...PIDS)).toMatchObject({ code: 0, stdout: "1\n" });
+  },
+);
+
+needs(
+  program("containerd"),
+  program("ctr"),
+  program("containerd-shim-runc-v2"),
+  except({ crun: "its errors do not name it" }),
+)("containerd: the runtime as runc on its PATH, as docs/distributed.md has it", async ({ box }) => {
+  mkdirSync(box.path("first"));
+  symlinkSync(runtimeProgram(box), box.path("first/runc"));
+  const { PATH } = process.env;
+  process.env.PATH = `${box.path("first")}:${PATH}`;
+  box.defer(() => {
+    process.env.PATH = PATH;
+  });
+  removeIfNew(box, "/run/containerd");
+  removeParentCgroups(box);
+  const config = [
+    `version = 2\nroot = "${box.path("root")}"\nstate = "${box.path("run")}"`,
+    'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri"]',
+    `[grpc]\naddress = "${socketPath(box)}"\n`,
+  ];
+  writeFileSync(box.path("containerd.toml"), config.join("\n"));
+  startDaemon(box, "containerd", ["--config", box.path("containerd.toml")]);
+  const ctr = client(box, "ctr", ["--address", socketPath(box), "--namespace", box.word]);
+  await untilAnswers(box, "containerd", () => ctr("version"));
+  const image = "localhost/busybox:latest";
+  expect(await ctr("image", "import", "--snapshotter", "native", imageTar(box, image))).toMatchObject({ code: 0 });
+  const where = ["--snapshotter", "native", "--fifo-dir", box.path("fifo")];
+  expect(await ctr("run", "--rm", ...where, image, "one", ...PIDS)).toMatchObject({ code: 0, stdout: "1\n" });
+  const failed = await ctr("run", "--rm", "--cwd", "/etc/passwd", ...where, image, "two", "true");
+  expect(failed.stderr).toContain(`OCI runtime create failed: ${runtimeKind} create failed`);
+});
