@@ -93,12 +93,12 @@ function suites() {
     {
       name: "vm, engines",
       missing: guestMissing(),
-      guest: { project: "engines", words: [], seconds: 600 },
+      guest: { project: "engines", words: [], seconds: 1800 },
     },
     {
       name: "vm, engines of sid",
       missing: guestMissing("uml", false, "sid"),
-      guest: { suite: "sid", project: "engines", words: ["conformance/engines"], seconds: 600 },
+      guest: { suite: "sid", project: "engines", words: ["conformance/engines"], seconds: 1800 },
     },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
   ];
