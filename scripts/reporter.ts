@@ -6,6 +6,8 @@ import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 /** What the file holds, as JSON. */
 export interface Summary {
+  /** Names of all tests, in the order of their files; the others are in that of their ends. */
+  tests: string[];
   passed: string[];
   /** Names of failed tests, and of files that could not be run. */
   failed: string[];
@@ -13,11 +15,11 @@ export interface Summary {
 }
 
 export class SummaryReporter implements Reporter {
-  readonly #summary: Summary = { passed: [], failed: [], skipped: [] };
+  readonly #summary: Summary = { tests: [], passed: [], failed: [], skipped: [] };
 
   onTestCaseResult(test: TestCase): void {
     const result = test.result();
-    const name = `${test.module.relativeModuleId} > ${test.fullName}`;
+    const name = nameOf(test);
     if (result.state === "passed") this.#summary.passed.push(name);
     else if (result.state === "failed") this.#summary.failed.push(name);
     else this.#summary.skipped.push({ name, reason: (result.state === "skipped" && result.note) || "no reason given" });
@@ -25,10 +27,15 @@ export class SummaryReporter implements Reporter {
 
   onTestRunEnd(modules: readonly TestModule[], errors: readonly { message?: string }[]): void {
     for (const module of modules) {
+      this.#summary.tests.push(...[...module.children.allTests()].map(nameOf));
       for (const error of module.errors()) this.#summary.failed.push(`${module.relativeModuleId}: ${error.message}`);
     }
     for (const error of errors) this.#summary.failed.push(`outside of any test: ${error.message ?? "unknown"}`);
     const file = process.env.TSRUN_TEST_SUMMARY;
     if (file !== undefined) writeFileSync(file, JSON.stringify(this.#summary));
   }
+}
+
+function nameOf(test: TestCase): string {
+  return `${test.module.relativeModuleId} > ${test.fullName}`;
 }

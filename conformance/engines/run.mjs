@@ -16,7 +16,7 @@ import { PLACES, RUNTIMES, tableOf } from "./table.mjs";
 const cache = join(repository, ".cache/engines");
 const runtime = basename(process.env.RUNTIME ?? RUNTIMES[0]);
 const wanted = process.argv.find((word) => word.startsWith("--place="))?.slice("--place=".length) ?? PLACES.join();
-const words = ["conformance/engines", ...(existsSync(join(repository, "conformance/cri")) ? ["conformance/cri"] : [])];
+const words = ["conformance/engines"];
 const table = join(repository, "conformance/engines/table.md");
 
 installPackages();

@@ -58,6 +58,8 @@ function testsOf({ summary }) {
     ...summary.failed.map((name) => [name, { state: "FAILED" }]),
     ...summary.skipped.map(({ name, reason }) => [name, { state: "skipped", reason }]),
   ];
+  const place = new Map((summary.tests ?? []).map((name, i) => [name, i]));
+  all.sort(([a], [b]) => (place.get(a) ?? 0) - (place.get(b) ?? 0));
   return new Map(all.filter(([name]) => isRow(name)).map(([name, cell]) => [rowName(name), cell]));
 }
 

@@ -12,7 +12,7 @@ import { checked, close, read, write } from "./descriptors.ts";
 import { openExecutable } from "./executable.ts";
 import { agentImage } from "./image.ts";
 import { type SpawnOptions, spawn } from "./posix-spawn.ts";
-import { endOf, killAndReap } from "./reap.ts";
+import { endOf, giveAway, killAndReap } from "./reap.ts";
 import { describeSilence, limitSilence } from "./silence.ts";
 import { AGENT_SOCKET } from "./wire.ts";
 
@@ -140,9 +140,10 @@ export class Agent implements Disposable {
     return fd;
   }
 
-  /** Gives the process away: from here on disposal closes the socket, and the process lives on. */
+  /** Gives the process away: from here on disposal closes the socket, the process lives on, and its end is for others to see. */
   release(): void {
     this.#owned = false;
+    giveAway();
   }
 
   /** Closes the socket: the process, if it still listens, ends by itself. */

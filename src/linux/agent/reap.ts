@@ -15,9 +15,17 @@ const POLLIN = 1;
 /** How long a process may take from closing its socket to its end before it is taken for one that lives on. */
 const END_MS = 1000;
 
+/** Whether a child of ours was left to others. */
+let gaveAway = false;
+
+/** Leaves a child to whoever is its parent after us, and waits for it to end: no other is reaped on the way from now on. */
+export function giveAway(): void {
+  gaveAway = true;
+}
+
 /**
  * Kills and reaps a child of ours; a process that is not one is left alone. 0 and less are groups of processes: kill(2). Other
- * children that have ended are reaped on the way: the first process of a pid namespace ends only when all others in it have
+ * children that have ended are reaped on the way, unless one of them was given away: the first process of a pid namespace ends only when all others in it have
  * been, and one of these may be a child of ours that we were never told of, since the agent that made it was killed.
  */
 export function killAndReap(pid: number): void {
@@ -27,7 +35,7 @@ export function killAndReap(pid: number): void {
   }
   syscall(syscallNumber("kill"), pid, SIGKILL);
   for (let reaped = 0; reaped !== pid && (reaped >= 0 || reaped === -EINTR); ) {
-    reaped = syscall(syscallNumber("wait4"), ANY, 0, 0, 0);
+    reaped = syscall(syscallNumber("wait4"), gaveAway ? pid : ANY, 0, 0, 0);
   }
 }
 

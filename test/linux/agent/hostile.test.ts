@@ -132,6 +132,19 @@ describe("An agent", () => {
     killAndReap(-1);
   });
 
+  it("that was given away is left to whoever waits for it next, though it ended before another was reaped", () => {
+    const given = Agent.spawn();
+    const other = Agent.spawn();
+    given.release();
+    given[Symbol.dispose](); // it ends by itself, as a program does that has little to do
+    const state = () => /^State:\t(\w)/m.exec(readFileSync(`/proc/${given.pid}/status`, "utf8"))?.[1];
+    while (state() !== "Z");
+    process.kill(other.pid, "SIGSTOP"); // as on a busy machine, it does not end before it is killed
+    other[Symbol.dispose]();
+    expect(state()).toBe("Z");
+    killAndReap(given.pid);
+  });
+
   it("that floods is heard once for each question, and a reply too long for us is refused", () => {
     const [ours, theirs] = socketpair();
     const kernel = new AgentKernel(Agent.adopted(ours, process.pid));
