@@ -97,11 +97,11 @@ export function command(context: Context<"exec">): ExitStatus {
   bear(first);
   takeIn(container, cgroup, pid);
   if (hasUserNamespace(container.state) || inUserNamespace()) checkIds({ process }, container.state.pid);
-  if (container.state.rdt !== undefined) joinRdt(container.state.rdt, pid);
   setLimits(pid, process.rlimits, entry.heir !== undefined);
   giveStreams(process, container.state.namespaces, pid);
   const { child, kernel, last } = finish(first, first.kernel.run(plan));
   context.log.debug(`the process is ${child.pid}`);
+  if (container.state.rdt !== undefined) joinRdt(container.state.rdt, child.pid);
   sendPidfd(flags.pidfdSocket, child.pid);
   const signals = flags.detach ? undefined : catchSignals();
   kernel.runLast(last);
