@@ -168,7 +168,7 @@ function flag(name: string): Missing {
 }
 
 operation("run", async (engine) => {
-  const result = await engine.run([], "sh", "-c", "echo out; echo err >&2");
+  const result = await engine.run([], "sh", "-c", "echo out; echo err >&2; sleep 0.5");
   expect(result).toMatchObject({ code: 0, stdout: "out\n", stderr: "err\n" });
 });
 
@@ -424,7 +424,7 @@ operation("root file system in place of an image", async (engine) => {
     engine.box.path("fifo"),
     "--rootfs",
   ];
-  await engine.output("run", ...flags, root, name, "sh", "-c", "echo text >/new");
+  await engine.output("run", ...flags, root, name, "/bin/sh", "-c", "echo text >/new");
   expect(readFileSync(`${root}/new`, "utf8")).toBe("text\n");
 });
 
