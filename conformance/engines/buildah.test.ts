@@ -9,7 +9,7 @@ import { kernelFile, program } from "../../test/root/harness/needs.ts";
 import type { Result } from "../../test/root/harness/runtime.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import { succeeded } from "./command-line.ts";
-import { callProgram, removeIfNew, removeParentCgroups, rootfsTar, runtimeProgram } from "./engine.ts";
+import { callProgram, keepForwarding, removeIfNew, removeParentCgroups, rootfsTar, runtimeProgram } from "./engine.ts";
 import { operationsOf } from "./operations.ts";
 import { onTerminal, type Pty, SIZE } from "./pty.ts";
 import { nat } from "./requirements.ts";
@@ -109,6 +109,7 @@ class Buildah {
 
 async function buildah(box: Sandbox): Promise<Buildah> {
   removeIfNew(box, "/run/containers", "/var/lib/containers");
+  keepForwarding(box);
   removeParentCgroups(box);
   writeFileSync(box.path("containers.conf"), CONFIGURATION);
   writeFileSync(box.path("policy.json"), JSON.stringify({ default: [{ type: "insecureAcceptAnything" }] }));

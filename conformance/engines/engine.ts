@@ -128,6 +128,16 @@ export async function untilAnswers(box: Sandbox, daemon: string, ask: () => Prom
   throw new Error(`${daemon} does not answer:\n${readFileSync(box.path(`${daemon}.log`), "utf8").slice(-2000)}`);
 }
 
+/** Has the host forward packets at the end as it did before: whoever makes a bridge network has it do so. */
+export function keepForwarding(box: Sandbox): void {
+  const before = FORWARDING.filter((path) => existsSync(path)).map((path) => [path, readFileSync(path)] as const);
+  box.defer(() => {
+    for (const [path, value] of before) writeFileSync(path, value);
+  });
+}
+
+const FORWARDING = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
+
 /** Removes, at the end, paths outside of the sandbox that the engine makes where they are missing now. */
 export function removeIfNew(box: Sandbox, ...paths: readonly string[]): void {
   for (const path of paths.filter((each) => !existsSync(each))) {

@@ -27,6 +27,13 @@ data: {COLOR: green}
 ---
 `;
 
+/** Needs Podman 5: 4.3 may end a pod's infra container while it starts the only other one anew. */
+function restartsInPods(): Missing {
+  const { stdout } = spawnSync("podman", ["--version"], { encoding: "utf8" });
+  const major = Number(/version (\d+)/.exec(stdout ?? "")?.[1]);
+  return major >= 5 ? undefined : "before Podman 5 a restart may find the pod's infra container ended";
+}
+
 /** Prints the memory limit that the kernel has for $pid, with either version of cgroups. */
 const MEMORY_LIMIT = [
   "cgroup=$(grep :memory: /proc/$pid/cgroup | cut -d: -f3)",
@@ -159,11 +166,14 @@ operation(BOTH, "kube generate: what is generated of a pod plays as that pod", a
   ]);
 });
 
-operation(BOTH, "kube play: a liveness probe that fails has the container started anew", async (podman) => {
-  const yaml = podman.box.path("probed.yaml");
-  writeFileSync(
-    yaml,
-    `
+operation(
+  BOTH,
+  "kube play: a liveness probe that fails has the container started anew",
+  async (podman) => {
+    const yaml = podman.box.path("probed.yaml");
+    writeFileSync(
+      yaml,
+      `
 apiVersion: v1
 kind: Pod
 metadata: {name: probed}
@@ -175,9 +185,9 @@ spec:
     command: [sh, -c, "touch /tmp/well; echo started; ${STAY}"]
     livenessProbe: {exec: {command: [test, -e, /tmp/well]}, periodSeconds: 3600, failureThreshold: 1}
 `,
-  );
-  // Not by systemd's timer: that calls Podman without what says where this one keeps its containers.
-  const result = await podman.run(`
+    );
+    // Not by systemd's timer: that calls Podman without what says where this one keeps its containers.
+    const result = await podman.run(`
     $P kube play --network none ${yaml} >${podman.own}/log 2>&1 || { cat ${podman.own}/log; exit 1; }
     pid() { $P inspect probed-c --format '{{.State.Pid}}'; }
     until $P logs probed-c | grep -q started; do sleep 0.05; done
@@ -186,8 +196,10 @@ spec:
     tries=0; while [ $(pid) = $first ] || [ $(pid) = 0 ]; do sleep 0.1; tries=$((tries+1)); [ $tries -lt 200 ] || exit 1; done
     $P logs probed-c | grep -c started; $P healthcheck run probed-c; echo $?
     $P kube down ${yaml} >${podman.own}/log 2>&1; $P ps -aq`);
-  expect(result.stdout).toBe("0\n1\n2\n0\n");
-});
+    expect(result.stdout).toBe("0\n1\n2\n0\n");
+  },
+  restartsInPods(),
+);
 
 for (const [user, ...missing] of [[root, netavarkInstalled(), nat()], [tester]] as const)
   operation(

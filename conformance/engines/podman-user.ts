@@ -9,7 +9,7 @@ import { processesOf } from "../../test/root/harness/leftovers.ts";
 import { type Missing, needs, program } from "../../test/root/harness/needs.ts";
 import type { Result } from "../../test/root/harness/runtime.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
-import { cgroupDriver, client, removeIfNew, rootfsTar, runtimeProgram } from "./engine.ts";
+import { cgroupDriver, client, keepForwarding, removeIfNew, rootfsTar, runtimeProgram } from "./engine.ts";
 
 /** Who calls Podman. */
 export interface User {
@@ -134,6 +134,7 @@ async function untilEnded(box: Sandbox): Promise<void> {
 /** Pods have cgroups of their own, whose names Podman and not the sandbox gives; without systemd they stay behind, empty. */
 function cleanUpAfterRoot(box: Sandbox): void {
   removeIfNew(box, "/dev/shm/libpod_lock", "/run/libpod", "/run/containers", "/var/lib/containers");
+  keepForwarding(box);
   box.defer(() => untilEnded(box));
   if (cgroupDriver === "systemd") return;
   box.defer(() => {

@@ -26,6 +26,7 @@ import {
   cgroupDriver,
   cgroupParent,
   engineEnvironment,
+  keepForwarding,
   removeIfNew,
   removeParentCgroups,
   rootfsTar,
@@ -44,6 +45,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 
 async function podman(box: Sandbox): Promise<CommandLine> {
   removeIfNew(box, "/dev/shm/libpod_lock", "/run/libpod", "/run/containers", "/var/lib/containers");
+  keepForwarding(box);
   removeParentCgroups(box);
   writeFileSync(box.path("containers.conf"), CONFIGURATION);
   // Podman keeps its storage a mount.

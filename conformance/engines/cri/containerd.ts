@@ -8,7 +8,16 @@ import { afterAll, beforeAll, expect } from "vitest";
 import { processesOf } from "../../../test/root/harness/leftovers.ts";
 import { type Missing, program } from "../../../test/root/harness/needs.ts";
 import { Sandbox } from "../../../test/root/harness/sandbox.ts";
-import { cgroupDriver, client, removeIfNew, runtimeProgram, socketPath, startDaemon, untilAnswers } from "../engine.ts";
+import {
+  cgroupDriver,
+  client,
+  keepForwarding,
+  removeIfNew,
+  runtimeProgram,
+  socketPath,
+  startDaemon,
+  untilAnswers,
+} from "../engine.ts";
 import { scaled } from "../patience.ts";
 import { CriClient } from "./client.ts";
 import { configureCni } from "./cni.ts";
@@ -62,6 +71,7 @@ export function containerdOfFile(): () => CriClient {
 
 async function start(box: Sandbox): Promise<CriClient> {
   removeIfNew(box, "/run/containerd");
+  keepForwarding(box);
   const socket = socketPath(box);
   startDaemon(box, "containerd", ["--config", configure(box, socket)]);
   box.defer(() => untilShimsEnded(box));
