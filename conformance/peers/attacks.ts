@@ -7,6 +7,13 @@ import { type Case, tell } from "./case.ts";
 import { running } from "./steps.ts";
 
 const [PROC] = MOUNTS;
+const TRACE = "CAP_SYS_PTRACE";
+/** Tells of every process that has other effective capabilities than CAP_SYS_PTRACE alone. */
+const WATCH = `while :; do for process in /proc/[0-9]*; do
+  while read -r key value; do
+    [ "$key" != CapEff: ] || [ "$value" = 0000000000080000 ] || echo "seen CapEff $value"
+  done 2>/dev/null <$process/status
+done; done`;
 
 export const ATTACKS: readonly Case[] = [
   {
@@ -56,6 +63,22 @@ export const ATTACKS: readonly Case[] = [
         if (result.code === 0) taken.push(`"${text}" is ${result.stdout.trim()}`);
       }
       return { holds: taken.length === 0, said: taken.join(", ") || "all refused" };
+    },
+  },
+  {
+    wanted: "Who may trace what he sees never sees more rights than he has (CVE-2016-9962, with CAP_SYS_PTRACE)",
+    asked:
+      "`exec ID true`, forty times, while the container, whose one capability is CAP_SYS_PTRACE, reads /proc/*/status",
+    because: "Until its program runs, what `exec` brings in would be a way to all of the host's capabilities",
+    async attempt(box) {
+      const capabilities = { bounding: [TRACE], effective: [TRACE], permitted: [TRACE] };
+      const container = box.container({ process: { capabilities } }, sh(`echo ready; ${WATCH}`));
+      const begun = await container.runDetached();
+      if (begun.code !== 0) throw new Error(begun.stderr);
+      await container.untilOutput("ready");
+      for (let i = 0; i < 40; i++) await container.exec(["true"]);
+      const seen = new Set(container.output().match(/^seen .*$/gm));
+      return { holds: seen.size === 0, said: [...seen].sort().slice(0, 3).join(", ") || "nothing seen" };
     },
   },
   {

@@ -25,8 +25,9 @@ export function giveAway(): void {
 
 /**
  * Kills and reaps a child of ours; a process that is not one is left alone. 0 and less are groups of processes: kill(2). Other
- * children that have ended are reaped on the way, unless one of them was given away: the first process of a pid namespace ends only when all others in it have
- * been, and one of these may be a child of ours that we were never told of, since the agent that made it was killed.
+ * children that have ended are reaped on the way, unless one of them was given away: the first process of a pid namespace ends
+ * only when all others in it have been, and one of these may be a child of ours that we were never told of, since the agent that
+ * made it was killed.
  */
 export function killAndReap(pid: number): void {
   if (pid <= 0) return;
