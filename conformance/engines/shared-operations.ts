@@ -298,7 +298,7 @@ function declareLife(operation: Declare, { pids, events, timers, oomKilled }: Di
       const script = "dd if=/dev/zero of=/dev/null bs=200M count=1; code=$?; sleep 2; exit $code";
       const name = await engine.start(["--memory=24m"], "sh", "-c", script);
       expect(await engine.output("wait", name)).toBe("137");
-      expect(await engine.inspect(name, "{{.State.OOMKilled}}")).toBe("true");
+      await eventually(() => engine.inspect(name, "{{.State.OOMKilled}}"), "true"); // the engine hears of it by another way
     },
     oomKilled,
   );
