@@ -58,6 +58,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
         STATX_MTIME: "offsetof(struct statx, stx_mtime)",
         STATX_UID: "offsetof(struct statx, stx_uid)",
         STATX_GID: "offsetof(struct statx, stx_gid)",
+        STATX_DEV_MAJOR: "offsetof(struct statx, stx_dev_major)",
+        STATX_DEV_MINOR: "offsetof(struct statx, stx_dev_minor)",
         STATX_RDEV_MAJOR: "offsetof(struct statx, stx_rdev_major)",
         STATX_RDEV_MINOR: "offsetof(struct statx, stx_rdev_minor)",
       })[name],
