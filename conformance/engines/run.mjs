@@ -1,6 +1,7 @@
-// `npm run engines [-- --place=here,uml,sid,qemu --write]`: the tests of engines in four places, and the table of what came of them.
-// Prints it, and writes it to table.md with --write. What a place said last is kept in .cache/engines, so that one can be run
-// alone; without --place all are. `--place=` runs none and makes the table of what is kept.
+// `npm run engines [-- --place=here,uml,sid,qemu --file=WORDS --write]`: the tests of engines in four places, and the table of what
+// came of them. Prints it, and writes it to table.md with --write. What a place said last is kept in .cache/engines, so that one
+// can be run alone; without --place all are. `--place=` runs none and makes the table of what is kept. With --file only test files
+// whose name begins so are run (docker.test,podman), and what is kept of the others stands: under QEMU all would take hours.
 //
 // RUNTIME=runc or crun has the engines drive that one. Its results are kept beside ours, and the table lists where it fails and
 // tsrun does not. Status 1 where tsrun fails. Plain Node, as all that starts a guest.
@@ -15,8 +16,8 @@ import { PLACES, RUNTIMES, tableOf } from "./table.mjs";
 
 const cache = join(repository, ".cache/engines");
 const runtime = basename(process.env.RUNTIME ?? RUNTIMES[0]);
-const wanted = process.argv.find((word) => word.startsWith("--place="))?.slice("--place=".length) ?? PLACES.join();
-const words = ["conformance/engines"];
+const wanted = flag("--place=") ?? PLACES.join();
+const words = (flag("--file=") ?? "").split(",").map((file) => `conformance/engines/${file}`);
 const table = join(repository, "conformance/engines/table.md");
 
 installPackages();
@@ -30,6 +31,10 @@ if (process.argv.includes("--write")) writeFileSync(table, text);
 const failed = results.filter((result) => result.runtime === RUNTIMES[0]).flatMap(({ summary }) => summary.failed);
 process.exitCode = failed.length > 0 ? 1 : 0;
 
+function flag(name) {
+  return process.argv.find((word) => word.startsWith(name))?.slice(name.length);
+}
+
 /** Runs the tests in a place and keeps what they said. */
 function run(place) {
   const scratch = mkdtempSync(join(tmpdir(), "tsrun-engines-"));
@@ -37,11 +42,29 @@ function run(place) {
   try {
     if (place === "here") runHere(summary, versions);
     else runInGuest(place, summary, versions);
-    const result = { place, runtime, versions: read(versions), summary: read(summary) };
+    const result = { place, runtime, versions: read(versions), summary: withKept(place, read(summary)) };
     writeFileSync(fileOf(place, runtime), JSON.stringify(result, undefined, 1));
   } finally {
     rmSync(scratch, { recursive: true });
   }
+}
+
+/** With what is kept of files that were not run now. */
+function withKept(place, summary) {
+  const path = fileOf(place, runtime);
+  if (flag("--file=") === undefined || !existsSync(path)) return summary;
+  const kept = read(path).summary;
+  const ran = new Set([...summary.tests, ...summary.failed].map(testFile));
+  const both = Object.keys(summary).map((key) => [
+    key,
+    [...kept[key].filter((test) => !ran.has(testFile(test.name ?? test))), ...summary[key]],
+  ]);
+  return Object.fromEntries(both);
+}
+
+/** The path before the first " > " of a test's name. */
+function testFile(name) {
+  return name.split(" > ")[0];
 }
 
 function runHere(summary, versions) {
