@@ -62,9 +62,9 @@ function withKept(place, summary) {
   return Object.fromEntries(both);
 }
 
-/** The path before the first " > " of a test's name. */
+/** The path that the name of a test begins with, or of a file that could not be run. */
 function testFile(name) {
-  return name.split(" > ")[0];
+  return /^.*?\.test\.ts/.exec(name)?.[0];
 }
 
 function runHere(summary, versions) {
