@@ -11,6 +11,7 @@ import {
   cgroupParent,
   client,
   imageTar,
+  removeCheckpoints,
   removeIfNew,
   removeParentCgroups,
   runtimeProgram,
@@ -30,6 +31,7 @@ const DISABLED = ["grpc.v1.cri", "snapshotter.v1.devmapper", "snapshotter.v1.zfs
 /** A containerd with a container `box` that counts. */
 async function started(box: Sandbox) {
   removeIfNew(box, "/run/containerd");
+  removeCheckpoints(box);
   removeParentCgroups(box);
   const socket = socketPath(box);
   const settings = [

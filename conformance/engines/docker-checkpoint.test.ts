@@ -10,6 +10,7 @@ import {
   cgroupDriver,
   cgroupParent,
   client,
+  removeCheckpoints,
   removeIfNew,
   removeParentCgroups,
   rootfsTar,
@@ -27,6 +28,7 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 /** A Docker with a container `box` that counts. */
 async function started(box: Sandbox) {
   removeIfNew(box, "/run/containerd", "/run/docker", "/var/lib/docker");
+  removeCheckpoints(box);
   removeParentCgroups(box);
   const settings = { experimental: true, iptables: false, ip6tables: false, "ip-forward": false, bridge: "none" };
   writeFileSync(box.path("daemon.json"), JSON.stringify(settings));

@@ -4,8 +4,8 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, existsSync, openSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
-import { arch } from "node:os";
+import { chmodSync, existsSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -143,6 +143,16 @@ export function removeIfNew(box: Sandbox, ...paths: readonly string[]): void {
   for (const path of paths.filter((each) => !existsSync(each))) {
     box.defer(() => rmSync(path, { recursive: true, force: true }));
   }
+}
+
+/** Removes, at the end, what containerd leaves among temporary files of each checkpoint. */
+export function removeCheckpoints(box: Sandbox): void {
+  const list = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith("ctrd-checkpoint"));
+  const before = list();
+  box.defer(() => {
+    for (const name of list().filter((each) => !before.includes(each)))
+      rmSync(join(tmpdir(), name), { recursive: true });
+  });
 }
 
 /**
