@@ -1,6 +1,6 @@
 // The configuration of Docker, Podman and containerd that docs/distributed.md shows to those who have Swarm or Nomad above them.
 
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import { except, needs, program } from "../../test/root/harness/needs.ts";
 import { runtimeKind } from "../../test/root/harness/runtime.ts";
@@ -9,6 +9,7 @@ import {
   cgroupDriver,
   cgroupParent,
   client,
+  DOCKER_CLIENT,
   imageTar,
   removeIfNew,
   removeParentCgroups,
@@ -36,8 +37,7 @@ needs(
     ...["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--bridge=none"],
     ...["--cgroup-parent", cgroupParent(box), "--exec-opt", `native.cgroupdriver=${cgroupDriver}`],
   ]);
-  const path = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
-  const docker = client(box, path, ["--host", host, "--config", box.path("client")]);
+  const docker = client(box, DOCKER_CLIENT, ["--host", host, "--config", box.path("client")]);
   await untilAnswers(box, "dockerd", () => docker("version"));
   expect((await docker("info", "--format", "{{.DefaultRuntime}}")).stdout).toBe("tsrun\n");
   expect(await docker("import", rootfsTar(box), "busybox")).toMatchObject({ code: 0 });

@@ -10,6 +10,7 @@ import {
   cgroupDriver,
   cgroupParent,
   client,
+  DOCKER_CLIENT,
   removeCheckpoints,
   removeIfNew,
   removeParentCgroups,
@@ -39,8 +40,7 @@ async function started(box: Sandbox) {
     ...["--cgroup-parent", cgroupParent(box), "--exec-opt", `native.cgroupdriver=${cgroupDriver}`],
     ...["--add-runtime", `tested=${runtimeProgram(box)}`, "--default-runtime", "tested"],
   ]);
-  const program = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
-  const call = client(box, program, ["--host", host, "--config", box.path("client")]);
+  const call = client(box, DOCKER_CLIENT, ["--host", host, "--config", box.path("client")]);
   await untilAnswers(box, "dockerd", () => call("version"));
   expect(await call("import", rootfsTar(box), "busybox")).toMatchObject({ code: 0 });
   box.defer(async () => void (await call("rm", "--force", "box")));

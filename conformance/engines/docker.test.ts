@@ -1,7 +1,7 @@
 // Docker on the runtime: `dockerd --add-runtime` and its client, the daemon in namespaces of its own, where a bridge and
 // rules for it disturb nobody, and whose mounts are shared.
 
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { processesOf } from "../../test/root/harness/leftovers.ts";
@@ -12,6 +12,7 @@ import {
   callProgram,
   cgroupDriver,
   cgroupParent,
+  DOCKER_CLIENT,
   removeIfNew,
   removeParentCgroups,
   rootfsTar,
@@ -27,8 +28,6 @@ import { declareShared } from "./shared-operations.ts";
 
 const missing = [program("dockerd"), program("docker"), program("containerd"), program("script")];
 const withNat = nat() === undefined;
-/** Debian's client, by path where it is: another on the PATH may be newer than this daemon. */
-const CLIENT = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
 
 /** A daemon and its client. A script may run in its namespaces before it does. */
 async function docker(box: Sandbox, flags: readonly string[], setUp = ""): Promise<CommandLine> {
@@ -52,7 +51,11 @@ async function docker(box: Sandbox, flags: readonly string[], setUp = ""): Promi
     ...["--add-runtime", `tested=${runtimeProgram(box)}`, "--default-runtime", "tested", ...flags],
   ]);
   box.defer(() => shimsEnd(box));
-  const engine = new CommandLine(box, [CLIENT, "--host", host, "--config", box.path("client")], ["--network=none"]);
+  const engine = new CommandLine(
+    box,
+    [DOCKER_CLIENT, "--host", host, "--config", box.path("client")],
+    ["--network=none"],
+  );
   await untilAnswers(box, "unshare", () => engine.call("version"));
   await engine.output("import", rootfsTar(box), "busybox");
   return engine;

@@ -183,6 +183,9 @@ function enginePath(): string {
   return [process.env.PATH, "/usr/sbin", "/sbin"].join(":");
 }
 
+/** Debian's client, by path where it is: another on the PATH may be newer than this daemon. */
+export const DOCKER_CLIENT = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
+
 /** The path of a file in the sandbox's folder for an engine, made short: sockets have 107 bytes. */
 export function socketPath(box: Sandbox): string {
   return join(box.directory, "s");

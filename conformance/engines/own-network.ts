@@ -2,7 +2,7 @@
 // addresses and rules of the packet filter goes with it, and the machine's own network stays as it was.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { Json } from "../../test/root/harness/config.ts";
@@ -13,6 +13,7 @@ import {
   cgroupDriver,
   cgroupParent,
   client,
+  DOCKER_CLIENT,
   removeIfNew,
   removeParentCgroups,
   rootfsTar,
@@ -67,9 +68,7 @@ export async function ownDocker(box: Sandbox, settings: Json): Promise<OwnDocker
   writeFileSync(box.path("daemon.json"), JSON.stringify(configuration));
   const start = `ip link set lo up; exec dockerd --config-file ${box.path("daemon.json")}`;
   startDaemon(box, "unshare", ["--net", "--mount", "sh", "-c", start]);
-  // Debian's client, by path where it is: another on the PATH may be newer than this daemon.
-  const debian = existsSync("/usr/bin/docker") ? "/usr/bin/docker" : "docker";
-  const call = client(box, debian, ["--host", `unix://${socketPath(box)}`, "--config", box.path("client")]);
+  const call = client(box, DOCKER_CLIENT, ["--host", `unix://${socketPath(box)}`, "--config", box.path("client")]);
   await untilAnswers(box, "unshare", () => call("version"));
   const ask = async (...args: string[]): Promise<string> => {
     const result = await call(...args);
