@@ -59,8 +59,10 @@ export function expectHeir(undo: DisposableStack, descriptors: Descriptors, tell
     if (!met) close(ours);
   });
   const succeed = ({ child: envoy }: Born, pid: number): Born => {
+    // For a moment the process has the envoy's socket too, and whoever traces it can answer in the envoy's stead.
+    const child = Agent.adoptedChild(ours, pid, tell);
     met = true;
-    const born = listening(undo.use(Agent.adopted(ours, pid, tell)));
+    const born = listening(undo.use(child));
     envoy.hangUp(); // it holds what the program is to have, streams and all
     return born;
   };

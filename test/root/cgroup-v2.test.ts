@@ -89,18 +89,19 @@ describe("a container on cgroup v2", () => {
   });
 
   needs(v2)("has what is executed in it in its cgroup too", async ({ box }) => {
-    const container = box.container(idle(), SPEC, CGROUP_NAMESPACE);
+    // One process and no other, which could end while it is being looked at.
+    const container = box.container(SPEC, CGROUP_NAMESPACE, { process: { args: ["sleep", "1000"] } });
     expect((await container.runDetached()).code).toBe(0);
     const result = await container.exec(["sh", "-c", "grep ^0:: /proc/self/cgroup; cat /sys/fs/cgroup/cgroup.procs"]);
     const [place, ...pids] = result.stdout.trim().split("\n");
     expect(result).toMatchObject({ code: 0, stderr: "" });
     expect(place).toBe("0::/");
     expect(pids.length).toBeGreaterThanOrEqual(2);
-    expect(await container.execDetached(["sleep", "1000"])).toMatchObject({ code: 0 });
+    expect(await container.execDetached(["sleep", "2000"])).toMatchObject({ code: 0 });
     const all = readFileSync(join(directoryOf(container.id), "cgroup.procs"), "utf8")
       .trim()
       .split("\n");
-    expect(all.map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"))).toContain("sleep\u00001000\u0000");
+    expect(all.map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"))).toContain("sleep\u00002000\u0000");
   });
 
   needs(v2)(

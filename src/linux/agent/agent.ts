@@ -12,7 +12,7 @@ import { checked, close, read, write } from "./descriptors.ts";
 import { openExecutable } from "./executable.ts";
 import { agentImage } from "./image.ts";
 import { type SpawnOptions, spawn } from "./posix-spawn.ts";
-import { endOf, giveAway, killAndReap } from "./reap.ts";
+import { endOf, giveAway, isChild, killAndReap } from "./reap.ts";
 import { describeSilence, limitSilence } from "./silence.ts";
 import { AGENT_SOCKET } from "./wire.ts";
 
@@ -101,6 +101,12 @@ export class Agent implements Disposable {
    */
   static adopted(socket: number, pid: number, tell?: Teller): Agent {
     if (!(pid > 0 && pid <= LAST_PID)) throw new SafetyViolation("agent", `${pid} is no process`);
+    return new Agent(socket, pid, tell);
+  }
+
+  /** The same, where it must be a child of ours: what is told may not be true, and things are done to the process by its number. */
+  static adoptedChild(socket: number, pid: number, tell?: Teller): Agent {
+    if (!isChild(pid)) throw new SafetyViolation("agent", `${pid} is no process of ours`);
     return new Agent(socket, pid, tell);
   }
 

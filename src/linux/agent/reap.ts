@@ -1,4 +1,4 @@
-// How a process ended, and how to make sure that it has. wait4(2), pidfd_open(2), kill(2).
+// How a process ended, and how to make sure that it has. wait4(2), waitid(2), pidfd_open(2), kill(2).
 //
 // A process number may only be signalled while it is a child of ours that nobody has waited for: only then it cannot
 // have become another process's. wait4 with WNOHANG tells, because it fails for what is not our child.
@@ -9,6 +9,9 @@ import { syscall } from "../libc.ts";
 import { close } from "./descriptors.ts";
 
 const WNOHANG = 1;
+const WEXITED = 4;
+const WNOWAIT = 0x1000000;
+const P_PID = 1;
 const ANY = -1;
 const EINTR = 4;
 const POLLIN = 1;
@@ -38,6 +41,11 @@ export function killAndReap(pid: number): void {
   for (let reaped = 0; reaped !== pid && (reaped >= 0 || reaped === -EINTR); ) {
     reaped = syscall(syscallNumber("wait4"), gaveAway ? pid : ANY, 0, 0, 0);
   }
+}
+
+/** Whether a process is a child of ours that nobody has waited for. waitid(2) */
+export function isChild(pid: number): boolean {
+  return syscall(syscallNumber("waitid"), P_PID, pid, 0, WEXITED | WNOHANG | WNOWAIT, 0) === 0;
 }
 
 /** Reaps the children that have ended. Whether there are others. */

@@ -4,6 +4,8 @@
 import { closeSync, readFileSync, writeSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { expectHeir } from "../../../src/lifecycle/beget.ts";
+import { Descriptors } from "../../../src/lifecycle/descriptors.ts";
 import { startFailure } from "../../../src/lifecycle/start-failure.ts";
 import { Agent, AgentEnded, socketpair } from "../../../src/linux/agent/agent.ts";
 import { killAndReap } from "../../../src/linux/agent/reap.ts";
@@ -130,6 +132,17 @@ describe("An agent", () => {
       expect(() => Agent.adopted(9, pid), String(pid)).toThrow(SafetyViolation);
     killAndReap(0); // our process group: we live to tell
     killAndReap(-1);
+  });
+
+  it("that says it has cloned what is no child of ours is not believed: whoever traces a process of exec's may speak for it", () => {
+    using undo = new DisposableStack();
+    const child = undo.use(Agent.spawn());
+    const descriptors = new Descriptors();
+    const heir = expectHeir(undo, descriptors, () => {});
+    descriptors[Symbol.dispose]();
+    for (const pid of [1, process.pid, process.ppid, 0, -1])
+      expect(() => heir.succeed({ child, kernel: new AgentKernel(child) }, pid), String(pid)).toThrow(SafetyViolation);
+    expect(process.kill(child.pid, 0)).toBe(true);
   });
 
   it("that was given away is left to whoever waits for it next, though it ended before another was reaped", () => {

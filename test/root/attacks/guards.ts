@@ -119,6 +119,13 @@ export const GUARDS: readonly Guard[] = [
     ],
   },
   {
+    id: "an agent that lies: another's process",
+    tried: "clone answers the number of a process of the host's, to which tsrun would give a scheduler and a pid file",
+    guard: "expectHeir: a child of ours",
+    test: ["test/linux/agent/hostile.test.ts", "is no child of ours is not believed"],
+    edits: [edit("src/lifecycle/beget.ts", "Agent.adoptedChild(ours, pid, tell)", "Agent.adopted(ours, pid, tell)")],
+  },
+  {
     id: "CVE-2019-5736",
     tried:
       "root on the host holds /proc/PID/exe of init and writes to it when it has ended; a container does so to exec",
