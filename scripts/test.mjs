@@ -96,7 +96,27 @@ function suites() {
       guest: { project: "engines", words: [], seconds: 2700 },
     },
     { name: "engines", missing: asRoot ? undefined : "needs root" },
+    {
+      name: "conformance",
+      missing: validationMissing(),
+      command: ["conformance/runtime-tools/run.ts", "--alone"],
+    },
   ];
+}
+
+/** Makes the programs of OCI's runtime-tools unless they are there; the reason when that cannot be. */
+function validationMissing() {
+  if (process.getuid() !== 0) return "needs root";
+  if (!existsSync("/etc/debian_version")) return "the programs are made of Debian's packages";
+  if (!readFileSync("/proc/self/mountinfo", "utf8").includes(" - cgroup "))
+    return "the programs know cgroups of version 1 only, and none is mounted here";
+  installDebianPackages({ debootstrap: "debootstrap" }, "no programs can be made");
+  const script = join(repository, "conformance/runtime-tools/build");
+  const { status } = spawnSync("timeout", ["600", script], {
+    stdio: ["ignore", "inherit", "inherit"],
+    env: environment,
+  });
+  return status === 0 ? undefined : `the programs cannot be made (${script} ended with status ${status})`;
 }
 
 /** Words for vitest that choose the tests with the mark. */
@@ -108,17 +128,17 @@ function markedTests() {
   return [...files, "--testNamePattern", QEMU_MARK.replace(/[[\]]/g, "\\$&")];
 }
 
-function runSuite({ name, missing, guest }) {
+function runSuite({ name, missing, guest, command }) {
   if (missing !== undefined) {
     totals.skipped.push({ name: `the suite "${name}"`, reason: missing });
     return;
   }
   console.log(`\n--- ${name} ---`);
   const file = join(scratch, `${name.replace(/\W/g, "")}.json`);
-  const vitest = join(repository, "node_modules/vitest/vitest.mjs");
+  const vitest = [join(repository, "node_modules/vitest/vitest.mjs"), "run", "--project", name];
   const status =
     guest === undefined
-      ? run([vitest, "run", "--project", name], { TSRUN_TEST_SUMMARY: file }).status
+      ? run(command ?? vitest, { TSRUN_TEST_SUMMARY: file }).status
       : testInGuest({ ...guest, summary: file });
   if (!existsSync(file)) {
     totals.failed.push(`the suite "${name}" ended with status ${status} and no result`);

@@ -1,7 +1,7 @@
-// `npm run conformance [-- --guest --only=PROGRAM,... --with=NAME=PATH ... --write]`: the validation programs of OCI's runtime-tools on
-// tsrun and its peers, side by side. Prints the matrix, and writes it to matrix.md with --write. Status 1 where tsrun does not
+// `npm run conformance [-- --guest --alone --only=PROGRAM,... --with=NAME=PATH ... --write]`: the validation programs of OCI's
+// runtime-tools on tsrun and its peers, side by side. Prints the matrix, and writes it to matrix.md with --write. Status 1 where tsrun does not
 // pass what a peer passes, or fails without a reason in reasons.ts. With --guest: what this machine's kernel cannot do, in a guest
-// (guest.ts), and the matrix is matrix-guest.md.
+// (guest.ts), and the matrix is matrix-guest.md. With --alone: no peers, as a suite of `npm test`.
 //
 // Each program runs in namespaces and cgroups of its own (place), so several can at a time, whatever they call their cgroups.
 // What each has printed is kept in .cache/runtime-tools/last.
@@ -10,6 +10,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Summary } from "../../scripts/reporter.ts";
 import { addInterface, runInGuest } from "./guest.ts";
 import { type Cell, matrixOf, problemsOf, type Runtime } from "./matrix.ts";
 import { FOR_GUEST, type Place, reasonsIn } from "./reasons.ts";
@@ -76,9 +77,26 @@ async function main(): Promise<void> {
   console.log(matrix);
   if (folderOfGuest !== undefined) writeFileSync(join(folderOfGuest, "matrix"), matrix);
   if (options.write) writeFileSync(join(here, "matrix.md"), matrix);
+  writeSummary(cells);
   const problems = options.only.length === 0 || place === "guest" ? problemsOf(cells, place) : [];
   for (const problem of problems) console.error(problem);
   process.exitCode = problems.length === 0 ? 0 : 1;
+}
+
+/** For `npm test`, in the form of its other suites: scripts/reporter.ts. */
+function writeSummary(cells: readonly Cell[]): void {
+  const file = process.env.TSRUN_TEST_SUMMARY;
+  if (file === undefined) return;
+  const summary: Summary = { tests: [], passed: [], failed: [], skipped: [] };
+  for (const { program, verdict } of cells) {
+    const reason = REASONS[program];
+    const name = `conformance/runtime-tools > ${program}`;
+    summary.tests.push(name);
+    if (verdict.result === "pass") summary.passed.push(name);
+    else if (reason === undefined) summary.failed.push(`${name}: ${verdict.reason}`);
+    else summary.skipped.push({ name, reason: `${reason.kind}: ${reason.why}` });
+  }
+  writeFileSync(file, JSON.stringify(summary));
 }
 
 function optionsNamed(name: string): string[] {
@@ -88,13 +106,14 @@ function optionsNamed(name: string): string[] {
 
 /** tsrun first, then Debian's peers: of sid, and, on the machine, those that it has. */
 function findRuntimes(): Runtime[] {
-  const places = [
-    join(here, "../../dist/tsrun"),
+  const ours = join(here, "../../dist/tsrun");
+  const peers = [
     ...["runc", "crun"].map((name) => join(cache, "made/peers", name)),
     ...(place === "guest" ? [] : ["/usr/sbin/runc", "/usr/bin/crun"]),
     ...optionsNamed("with"),
   ];
-  return places.filter((place) => existsSync(place)).map((path) => ({ path, version: versionOf(path) }));
+  const wanted = process.argv.includes("--alone") ? [] : peers.filter((path) => existsSync(path));
+  return [ours, ...wanted].map((path) => ({ path, version: versionOf(path) }));
 }
 
 function versionOf(path: string): string {
