@@ -19,6 +19,19 @@ export interface Engine {
   encode(text: string): ArrayBuffer;
   /** Writes UTF-8 of a string to an offset of `bytes`, if all of it fits there. How many bytes it has. */
   encodeInto(text: string, bytes: Uint8Array, offset: number): number;
+  /**
+   * Writes steps, `{ call: { name, args } }`, to an agent's frames: the number that `numbers` has for the name, those arguments
+   * that are integers, and for those that are `{ index }` the address of that result, of which the first would be at `results`.
+   * Other arguments are appended to `strings` and `objects`, behind their places in `frames`. wire.ts has the layout.
+   */
+  putCalls(
+    steps: readonly { readonly call: { readonly name: string; readonly args: readonly unknown[] } }[],
+    frames: Uint8Array,
+    numbers: Readonly<Record<string, number>>,
+    results: number,
+    strings: (number | string)[],
+    objects: (number | object)[],
+  ): void;
   /** The string of UTF-8 bytes; undefined when they are none and `fatal` is set. */
   decode(bytes: Uint8Array, fatal: boolean): string | undefined;
   /** Milliseconds of CLOCK_MONOTONIC. */

@@ -175,6 +175,101 @@ static JSValue host_encode_into(JSContext *context, JSValueConst this, int count
   return JS_NewInt64(context, length);
 }
 
+/// Where things are in a frame of an agent's message: wire.ts.
+enum { FRAME_SIZE = 64, FRAME_FLAGS = 5, FRAME_ARGS = 8, FRAME_ARGS_MOST = 6 };
+
+/// What putCalls is told, and the names of the properties that it reads.
+struct calls {
+  JSValueConst numbers;
+  int64_t results;
+  JSAtom call, name, args, length, index;
+};
+
+/// What JavaScript is to put into a frame: pairs of a place and a value.
+struct rest {
+  JSValueConst list;
+  uint32_t length;
+};
+
+static bool leave(JSContext *context, struct rest *rest, size_t place, JSValue value) {
+  if (JS_SetPropertyUint32(context, rest->list, rest->length, JS_NewInt64(context, place)) < 0) return false;
+  if (JS_SetPropertyUint32(context, rest->list, rest->length + 1, value) < 0) return false;
+  rest->length += 2;
+  return true;
+}
+
+/// An integer property; false with an exception pending when it is none.
+static bool integer(JSContext *context, JSValueConst of, JSAtom name, int32_t *integer) {
+  JSValue value = JS_GetProperty(context, of, name);
+  bool is = JS_VALUE_GET_NORM_TAG(value) == JS_TAG_INT;
+  if (is) *integer = JS_VALUE_GET_INT(value);
+  else if (!JS_IsException(value)) JS_ThrowTypeError(context, "no integer");
+  JS_FreeValue(context, value);
+  return is;
+}
+
+/// An argument, which is taken over, to `place` of the frames: a number, or the address of an earlier result.
+static bool put_argument(JSContext *context, const struct calls *calls, JSValue value, uint8_t *frames, size_t place,
+                         bool *is_result, struct rest *strings, struct rest *objects) {
+  long number;
+  if (JS_IsString(value)) return leave(context, strings, place, value);
+  if (JS_IsObject(value)) {
+    JSValue index = JS_GetProperty(context, value, calls->index);
+    *is_result = JS_IsNumber(index);
+    if (!*is_result) return JS_FreeValue(context, index), leave(context, objects, place, value);
+    JS_ToInt64(context, &number, index);
+    number = calls->results + number * FRAME_SIZE;
+  } else if (!word(context, value, &number, NULL)) {
+    return false;
+  }
+  memcpy(&frames[place], &number, sizeof number);
+  JS_FreeValue(context, value);
+  return true;
+}
+
+/// A call's number and arguments to the frame at `place`.
+static bool put_call(JSContext *context, const struct calls *calls, JSValueConst call, uint8_t *frames, size_t place,
+                     struct rest *strings, struct rest *objects) {
+  JSValue name = JS_GetProperty(context, call, calls->name), args = JS_GetProperty(context, call, calls->args);
+  JSAtom atom = JS_ValueToAtom(context, name);
+  int32_t number, count;
+  bool done = integer(context, calls->numbers, atom, &number) && integer(context, args, calls->length, &count);
+  if (done && count > FRAME_ARGS_MOST) done = (JS_ThrowRangeError(context, "%d arguments", count), false);
+  if (done) memcpy(&frames[place], &number, sizeof(uint16_t)); // of both architectures the lower half comes first
+  for (int32_t i = 0; done && i < count; i++) {
+    bool is_result = false;
+    JSValue value = JS_GetPropertyUint32(context, args, i);
+    done = put_argument(context, calls, value, frames, place + FRAME_ARGS + 8 * i, &is_result, strings, objects);
+    if (is_result) frames[place + FRAME_FLAGS] |= 1 << i;
+  }
+  JS_FreeAtom(context, atom);
+  JS_FreeValue(context, name);
+  JS_FreeValue(context, args);
+  return done;
+}
+
+/// putCalls(steps, frames, numbers, results, strings, objects): the frames of calls, as engine.ts says.
+static JSValue host_put_calls(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
+  struct calls calls = {.numbers = values[2]};
+  struct rest strings = {.list = values[4]}, objects = {.list = values[5]};
+  size_t room;
+  uint8_t *frames = bytes_of(context, values[1], &room);
+  if ((!frames && room > 0) || JS_ToInt64(context, &calls.results, values[3])) return JS_EXCEPTION;
+  calls.call = JS_NewAtom(context, "call"), calls.name = JS_NewAtom(context, "name");
+  calls.args = JS_NewAtom(context, "args"), calls.length = JS_NewAtom(context, "length");
+  calls.index = JS_NewAtom(context, "index");
+  bool done = true;
+  for (size_t i = 0; done && (i + 1) * FRAME_SIZE <= room; i++) {
+    JSValue step = JS_GetPropertyUint32(context, values[0], i);
+    JSValue call = JS_GetProperty(context, step, calls.call);
+    done = put_call(context, &calls, call, frames, i * FRAME_SIZE, &strings, &objects);
+    JS_FreeValue(context, call);
+    JS_FreeValue(context, step);
+  }
+  for (const JSAtom *atom = &calls.call; atom <= &calls.index; atom++) JS_FreeAtom(context, *atom);
+  return done ? JS_UNDEFINED : JS_EXCEPTION;
+}
+
 /// The bytes of the UTF-8 sequence that begins here, 1 to 4; or, negative, of what cannot be one: the longest beginning of
 /// a sequence, at least 1 (Unicode 3.9, U+FFFD substitution of maximal subparts).
 static int sequence(const uint8_t *at, size_t left) {
@@ -250,6 +345,7 @@ static const JSCFunctionListEntry FUNCTIONS[] = {
     JS_CFUNC_DEF("address", 1, host_address),
     JS_CFUNC_DEF("encode", 1, host_encode),
     JS_CFUNC_DEF("encodeInto", 3, host_encode_into),
+    JS_CFUNC_DEF("putCalls", 6, host_put_calls),
     JS_CFUNC_DEF("decode", 2, host_decode),
     JS_CFUNC_DEF("now", 0, host_now),
     JS_CFUNC_DEF("arguments", 0, host_arguments),

@@ -6,8 +6,9 @@
 // A message has a most of bytes. Data that does not fit (a large environment) goes ahead, in pieces that the agent reads
 // to a far part of its arena; frames that do not fit go in slices, later ones with the results of earlier ones filled in.
 
+import { type Engine, engine } from "../engine/engine.ts";
 import { errnoNumber } from "./abi/errno.ts";
-import { syscallNumber } from "./abi/syscalls.ts";
+import { hostArchitecture, syscallTable } from "./abi/syscalls.ts";
 import {
   ADOPT,
   ANY_ERRNO,
@@ -23,7 +24,7 @@ import {
   SKIP_ON_SUCCESS,
 } from "./agent/wire.ts";
 import { encodeTextInto } from "./bytes.ts";
-import type { Arg, Out, Step, Strings, Struct, Tolerance } from "./plan.ts";
+import type { Arg, Out, Result, Step, Strings, Struct, Tolerance } from "./plan.ts";
 
 /** Address that data is loaded to ahead of a message that it does not fit in. */
 export const FAR = MESSAGE + MESSAGE_MAX;
@@ -45,121 +46,149 @@ export class ReplyTooLong extends RangeError {}
 
 /** Encodes steps. Results must refer to steps of this list, counted from `first`. */
 export function encode(steps: readonly Step[], first = 0): Encoded {
-  const outs = new Map<Out, number>();
-  const outStart = HEADER_SIZE + steps.length * FRAME_SIZE;
-  const replyLength = placeOuts(steps, outStart, outs);
+  const frames = new Frames(steps, first);
+  const { outs, replyLength } = frames;
   if (replyLength > MESSAGE_MAX)
     throw new ReplyTooLong("Cannot run so many system calls at once: their results are too large");
   const near = new Data(MESSAGE + replyLength, MESSAGE_MAX - replyLength);
-  const message = encodeInto(steps, first, outs, replyLength, near);
-  if (message !== undefined) return { message, far: new Uint8Array(0), outs, replyLength };
+  frames.pointTo(near);
+  if (!near.overflowed) return { message: frames.message(near), far: new Uint8Array(0), outs, replyLength };
   const far = new Data(FAR, FAR_MAX);
-  const head = encodeInto(steps, first, outs, replyLength, far);
-  if (head === undefined) throw new RangeError("Cannot send the arguments of a system call: they are too large");
-  return { message: head.subarray(0, replyLength), far: far.bytes.subarray(0, far.length), outs, replyLength };
+  frames.pointTo(far);
+  if (far.overflowed) throw new RangeError("Cannot send the arguments of a system call: they are too large");
+  return { message: frames.message(), far: far.bytes.subarray(0, far.length), outs, replyLength };
 }
 
-function placeOuts(steps: readonly Step[], start: number, outs: Map<Out, number>): number {
-  let end = start;
-  for (let i = 0; i < steps.length; i++) {
-    const { args } = (steps[i] as Step).call;
-    for (let k = 0; k < args.length; k++) {
-      const arg = args[k];
-      if (typeof arg !== "object" || arg.kind !== "out" || outs.has(arg)) continue;
-      outs.set(arg, end);
+/** The frames of steps, complete but for addresses of data: `pointTo`. */
+class Frames {
+  readonly outs = new Map<Out, number>();
+  readonly replyLength: number;
+  readonly #bytes: Uint8Array;
+  /** Both of our architectures are little-endian, as the frames are. */
+  readonly #words: Uint32Array;
+  /** Arguments that data is needed for: pairs of an offset in the frames and the argument. */
+  readonly #strings: (number | string)[] = [];
+  readonly #objects: (number | Placed)[] = [];
+
+  constructor(steps: readonly Step[], first: number) {
+    this.#bytes = new Uint8Array(steps.length * FRAME_SIZE);
+    this.#words = new Uint32Array(this.#bytes.buffer);
+    const results = FRAMES + FRAME.result - first * FRAME_SIZE;
+    putCalls(steps, this.#bytes, numbers(), results, this.#strings, this.#objects);
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i] as Step;
+      if (step.tolerance !== undefined) encodeTolerance(this.#words, (i * FRAME_SIZE) >> 2, step.tolerance);
+      if (step.becomesSocket) this.#words[(i * FRAME_SIZE + FRAME.store) >> 2] = ARENA;
+    }
+    this.replyLength = this.#placeOuts(HEADER_SIZE + this.#bytes.length);
+  }
+
+  /** Where in the reply each is, from `start` on. The reply's end. */
+  #placeOuts(start: number): number {
+    let end = start;
+    const objects = this.#objects;
+    for (let i = 1; i < objects.length; i += 2) {
+      const arg = objects[i] as Placed;
+      if (arg.kind !== "out" || this.outs.has(arg)) continue;
+      this.outs.set(arg, end);
       end += (arg.size + 7) & ~7;
     }
+    return end;
   }
-  return end;
-}
 
-function encodeInto(
-  steps: readonly Step[],
-  first: number,
-  outs: ReadonlyMap<Out, number>,
-  replyLength: number,
-  data: Data,
-): Uint8Array | undefined {
-  const head = new Uint8Array(replyLength);
-  const view = new DataView(head.buffer);
-  setWord(view, HEADER.end, FRAMES + steps.length * FRAME_SIZE);
-  setWord(view, HEADER.replyLength, replyLength);
-  for (const [out, offset] of outs) if (out.initial !== undefined) head.set(out.initial, offset);
-  // Both of our architectures are little-endian, as the message is.
-  const words = new Uint32Array(head.buffer, 0, replyLength >> 2);
-  const addresses = new Addresses(first, outs, data);
-  for (let i = 0; i < steps.length; i++) {
-    encodeFrame(words, (HEADER_SIZE + i * FRAME_SIZE) >> 2, steps[i] as Step, addresses);
-  }
-  if (data.overflowed) return undefined;
-  if (data.start !== MESSAGE + replyLength) return head;
-  const message = new Uint8Array(replyLength + data.length);
-  message.set(head);
-  message.set(data.bytes.subarray(0, data.length), replyLength);
-  return message;
-}
-
-/** A frame, from word `at` on; words have 32 bits. */
-function encodeFrame(words: Uint32Array, at: number, step: Step, addresses: Addresses): void {
-  const { call, tolerance } = step;
-  const { args } = call;
-  let flags = 0;
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i] as Arg;
-    const place = at + ((FRAME.args + i * 8) >> 2);
-    if (typeof arg === "number") {
-      words[place] = arg;
-      if (arg < 0 || arg > 0xffff_ffff) words[place + 1] = Math.floor(arg / 0x1_0000_0000);
-    } else if (typeof arg === "string") {
-      words[place] = addresses.ofString(arg);
-    } else if (typeof arg === "bigint") {
-      words[place] = Number(BigInt.asUintN(32, arg));
-      words[place + 1] = Number(BigInt.asUintN(32, arg >> 32n));
-    } else {
-      words[place] = addresses.of(arg); // the arena is in the lowest 4 GiB
+  /** Has the arguments that are addresses point to where `data`, which gets what is there, comes to be. */
+  pointTo(data: Data): void {
+    const [words, strings, objects] = [this.#words, this.#strings, this.#objects];
+    for (let i = 0; i < strings.length; i += 2)
+      words[(strings[i] as number) >> 2] = data.string(strings[i + 1] as string);
+    const addresses = new Addresses(this.outs, data);
+    for (let i = 0; i < objects.length; i += 2) {
+      const place = objects[i] as number;
+      const arg = objects[i + 1] as Placed;
+      words[place >> 2] = addresses.of(arg); // the arena is in the lowest 4 GiB
       const { kind } = arg;
       // Only the agent knows these: it gets the word at the address.
-      if (kind === "result" || kind === "word" || kind === "socket") flags |= 1 << i;
+      if (kind === "word" || kind === "socket") this.#setFlag(place);
     }
   }
-  words[at] = call.name === "adopt" ? ADOPT : syscallNumber(call.name);
-  words[at + 1] = flags << 8;
-  if (tolerance !== undefined) encodeTolerance(words, at, tolerance, flags);
-  if (step.becomesSocket) words[at + (FRAME.store >> 2)] = ARENA;
+
+  #setFlag(place: number): void {
+    const argument = ((place % FRAME_SIZE) - FRAME.args) >> 3;
+    const flags = place - (place % FRAME_SIZE) + FRAME.flags;
+    this.#bytes[flags] = (this.#bytes[flags] ?? 0) | (1 << argument);
+  }
+
+  /** Header, frames, what results go to, and data. */
+  message(data?: Data): Uint8Array {
+    const message = new Uint8Array(this.replyLength + (data?.length ?? 0));
+    const view = new DataView(message.buffer);
+    setWord(view, HEADER.end, FRAMES + this.#bytes.length);
+    setWord(view, HEADER.replyLength, this.replyLength);
+    message.set(this.#bytes, HEADER_SIZE);
+    for (const [out, offset] of this.outs) if (out.initial !== undefined) message.set(out.initial, offset);
+    if (data !== undefined) message.set(data.bytes.subarray(0, data.length), this.replyLength);
+    return message;
+  }
+}
+
+type PutCalls = Engine["putCalls"];
+
+/** As engine.ts says. The engine has it in C, since it was half of the work of encoding. */
+const putCalls: PutCalls = engine()?.putCalls ?? putCallsHere;
+
+function putCallsHere(...[steps, frames, numbers, results, strings, objects]: Parameters<PutCalls>): void {
+  const view = new DataView(frames.buffer, frames.byteOffset, frames.byteLength);
+  const put = (place: number, arg: unknown): boolean => {
+    const isResult = typeof arg === "object" && arg !== null && "index" in arg;
+    if (isResult) setWord(view, place, results + (arg as Result).index * FRAME_SIZE);
+    else if (typeof arg === "string") strings.push(place, arg);
+    else if (typeof arg === "object") objects.push(place, arg as object);
+    else view.setBigInt64(place, BigInt.asIntN(64, BigInt(arg as number | bigint)), true);
+    return isResult;
+  };
+  for (const [i, { call }] of steps.entries()) {
+    const at = i * FRAME_SIZE;
+    const flags = call.args.map((arg, k) => (put(at + FRAME.args + 8 * k, arg) ? 1 << k : 0));
+    view.setUint16(at + FRAME.nr, numbers[call.name] as number, true);
+    view.setUint8(
+      at + FRAME.flags,
+      flags.reduce((all, flag) => all | flag, 0),
+    );
+  }
+}
+
+let known: Readonly<Record<string, number>> | undefined;
+
+/** The number of each call, also of the agent's own. */
+function numbers(): Readonly<Record<string, number>> {
+  const make = () => Object.assign(Object.create(syscallTable(hostArchitecture())) as object, { adopt: ADOPT });
+  known ??= make();
+  return known;
 }
 
 /** `tolerated` is the upper half of the frame's first word, `skip` and `flags` are the lower half of its second. */
-function encodeTolerance(words: Uint32Array, at: number, tolerance: Tolerance, flags: number): void {
-  const { errno, skip, skipOnSuccess } = tolerance;
+function encodeTolerance(words: Uint32Array, at: number, { errno, skip, skipOnSuccess }: Tolerance): void {
   if (skip > 255) throw new RangeError(`Cannot skip ${skip} calls: 255 is the most`);
   const tolerated = errno === undefined ? 0 : errno === "any" ? ANY_ERRNO : errnoNumber(errno);
   words[at] = (words[at] ?? 0) | (tolerated << 16);
-  words[at + 1] = skip | ((skipOnSuccess ? flags | SKIP_ON_SUCCESS : flags) << 8);
+  words[at + 1] = (words[at + 1] ?? 0) | skip | (skipOnSuccess ? SKIP_ON_SUCCESS << 8 : 0);
 }
 
 /** An argument that is an address in the agent's arena. */
-type Placed = Exclude<Arg, number | bigint | string>;
+type Placed = Exclude<Arg, number | bigint | string | Result>;
 
 /** Where arguments are, or come to be. */
 class Addresses {
-  readonly #first: number;
   readonly #outs: ReadonlyMap<Out, number>;
   readonly #data: Data;
 
-  constructor(first: number, outs: ReadonlyMap<Out, number>, data: Data) {
-    this.#first = first;
+  constructor(outs: ReadonlyMap<Out, number>, data: Data) {
     this.#outs = outs;
     this.#data = data;
   }
 
-  ofString(text: string): number {
-    return this.#data.string(text);
-  }
-
   of(arg: Placed): number {
     switch (arg.kind) {
-      case "result":
-        return FRAMES + (arg.index - this.#first) * FRAME_SIZE + FRAME.result;
       case "socket":
         return ARENA;
       case "out":

@@ -3,7 +3,7 @@
 import { print } from "../../src/lifecycle/output.ts";
 import { facts } from "../linux/libc-checks.ts";
 import { asProgram } from "./as-program.ts";
-import { caught, decoded, disposal, verdictOf } from "./same-on-node.ts";
+import { caught, decoded, disposal, messageOf, type Recipe, verdictOf } from "./same-on-node.ts";
 
 type Check = (given: never) => unknown;
 
@@ -12,6 +12,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   configs: (texts: readonly string[]) => texts.map(verdictOf),
   decode: (arrays: readonly number[][]) => arrays.map((bytes) => decoded(Uint8Array.from(bytes))),
   encode: (texts: readonly string[]) => texts.map((text) => [...new TextEncoder().encode(text)]),
+  plans: (plans: readonly (readonly Recipe[])[]) => plans.map(messageOf),
   process: () => ({
     arguments: process.argv.slice(2),
     environment: process.env,

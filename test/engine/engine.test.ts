@@ -10,7 +10,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, test, vi } from "vitest";
 import { minimalConfig } from "../spec/fixtures.ts";
 import { EngineProgram } from "./program.ts";
-import { decoded, disposal, verdictOf } from "./same-on-node.ts";
+import { decoded, disposal, messageOf, type Recipe, verdictOf } from "./same-on-node.ts";
 
 const module = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -62,6 +62,25 @@ describe("What Node has too", () => {
       .sample(fc.string({ unit: "binary", maxLength: 12 }), 1000)
       .concat("\ud800", "a\udfff\ud83d\ude00", "");
     expect(resultOf("encode", texts)).toEqual(texts.map((text) => [...new TextEncoder().encode(text)]));
+  });
+
+  test("plans are encoded the same, whatever is in them", () => {
+    const kinds = ["number", "bigint", "string", "result", "socket", "out", "word", "bytes", "strings", "struct"];
+    const number = fc.oneof(fc.integer(), fc.maxSafeInteger());
+    const recipe: fc.Arbitrary<Recipe> = fc.record({
+      name: fc.constantFrom("openat2", "mount_setattr", "read", "adopt"),
+      as: fc.constantFrom("add", "tolerate", "probe", "unless", "orElse", "addSocket"),
+      args: fc.array(fc.tuple(fc.constantFrom(...kinds), number, fc.string({ maxLength: 9 })), { maxLength: 6 }),
+    });
+    const long: Recipe = { name: "read", as: "add", args: [["long", 0, "x"]] };
+    // All of it is a word of a command line.
+    for (let batch = 0; batch < 25; batch++) {
+      const plans = fc.sample(fc.array(recipe, { maxLength: 20 }), 20);
+      plans.push([], [...(plans[0] ?? []), long]);
+      const expected = plans.map(messageOf);
+      expect(resultOf("plans", plans)).toEqual(expected);
+      expect(expected.at(-1)?.far[0]).toBeGreaterThan(200_000);
+    }
   });
 
   test("resources are given up in the same order", () => {
