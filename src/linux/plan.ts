@@ -108,7 +108,7 @@ export interface Step {
   readonly field: string;
   readonly tolerance: Tolerance | undefined;
   /** Set: a success is also stored to the agent's socket word, so that later replies go there. */
-  readonly becomesSocket: boolean;
+  readonly becomesSocket?: true;
 }
 
 /** What the results of the calls run so far are read from. */
@@ -198,7 +198,9 @@ export class Plan {
 
   /** Appends a call whose result becomes the descriptor that the agent replies to from then on. */
   addSocket(call: Call): Result {
-    return this.#push(call, undefined, true);
+    const result = new Result(this.steps.length);
+    this.steps.push({ call, field: this.#field, tolerance: undefined, becomesSocket: true });
+    return result;
   }
 
   /** Has tsrun do something once all calls so far have been made. Costs a round trip. Not in a branch: nobody skips it. */
@@ -219,8 +221,9 @@ export class Plan {
     return false;
   }
 
-  #push(call: Call, tolerance: Tolerance | undefined, becomesSocket = false): Result {
-    this.steps.push({ call, field: this.#field, tolerance, becomesSocket });
-    return new Result(this.steps.length - 1);
+  #push(call: Call, tolerance: Tolerance | undefined): Result {
+    const result = new Result(this.steps.length);
+    this.steps.push({ call, field: this.#field, tolerance });
+    return result;
   }
 }
