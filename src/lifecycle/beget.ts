@@ -4,7 +4,7 @@
 
 import { Agent, socketpair, type Teller } from "../linux/agent/agent.ts";
 import { close } from "../linux/agent/descriptors.ts";
-import { killAndReap } from "../linux/agent/reap.ts";
+import { type End, killAndReap, killAndReapInit } from "../linux/agent/reap.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { AgentKernel, type Results, SyscallError } from "../linux/kernel.ts";
@@ -77,10 +77,10 @@ function listening(child: Agent): Born {
 }
 
 /** Ends a process that nobody met. */
-function putDown(socket: number, answers: () => Results, pid: Result): void {
+function putDown(socket: number, answers: () => Results, pid: Result, end: End): void {
   close(socket);
   try {
-    killAndReap(answers().value(pid));
+    end(answers().value(pid));
   } catch {
     // There is none: what made it failed.
   }
@@ -117,13 +117,15 @@ export function beget(
   setOomScore(agent.pid, oomScore);
   const { plan, pid } = launch({ ...wanted, cgroup: { ...joins, tasks: [] }, childSocket });
   const answers = new AgentKernel(agent).begin(plan);
+  // exec's leads no pid namespace. Its program may have ended, which is for the caller to see, when the process before it is reaped.
+  const end = wanted.joinInit === undefined ? killAndReapInit : killAndReap;
   let met = false;
   undo.defer(() => {
-    if (!met) putDown(ours, answers, pid);
+    if (!met) putDown(ours, answers, pid, end);
   });
   const meet = (): Born => {
     met = true;
-    const child = undo.use(Agent.adopted(ours, born(answers, pid, joins.directory !== undefined), tell));
+    const child = undo.use(Agent.adopted(ours, born(answers, pid, joins.directory !== undefined), tell, end));
     agent.hangUp(); // it ends while we go on, and is reaped when `undo` or the caller is done
     return listening(child);
   };

@@ -12,7 +12,7 @@ import { checked, close, read, write } from "./descriptors.ts";
 import { openExecutable } from "./executable.ts";
 import { agentImage } from "./image.ts";
 import { type SpawnOptions, spawn } from "./posix-spawn.ts";
-import { endOf, giveAway, isChild, killAndReap } from "./reap.ts";
+import { type End, endOf, isChild, killAndReap } from "./reap.ts";
 import { describeSilence, limitSilence } from "./silence.ts";
 import { AGENT_SOCKET } from "./wire.ts";
 
@@ -73,13 +73,15 @@ export class Agent implements Disposable {
   readonly pid: number;
   readonly #socket: number;
   readonly #tell: Teller;
+  readonly #end: End;
   #open = true;
   #owned = true;
 
-  private constructor(socket: number, pid: number, tell: Teller = () => {}) {
+  private constructor(socket: number, pid: number, tell: Teller = () => {}, end: End = killAndReap) {
     this.#socket = socket;
     this.pid = pid;
     this.#tell = tell;
+    this.#end = end;
   }
 
   /** Starts an agent. It waits for its first message. SyscallError where the kernel refuses. */
@@ -97,11 +99,11 @@ export class Agent implements Disposable {
 
   /**
    * The child of a clone, which took the other end of `socket` as its own. It need not be a child of ours; but an answer
-   * that is no process at all must not be written to as one: to kill(2), 0 and -1 are many.
+   * that is no process at all must not be written to as one: to kill(2), 0 and -1 are many. `end` is how disposal ends it.
    */
-  static adopted(socket: number, pid: number, tell?: Teller): Agent {
+  static adopted(socket: number, pid: number, tell?: Teller, end?: End): Agent {
     if (!(pid > 0 && pid <= LAST_PID)) throw new SafetyViolation("agent", `${pid} is no process`);
-    return new Agent(socket, pid, tell);
+    return new Agent(socket, pid, tell, end);
   }
 
   /** The same, where it must be a child of ours: what is told may not be true, and things are done to the process by its number. */
@@ -149,7 +151,6 @@ export class Agent implements Disposable {
   /** Gives the process away: from here on disposal closes the socket, the process lives on, and its end is for others to see. */
   release(): void {
     this.#owned = false;
-    giveAway();
   }
 
   /** Closes the socket: the process, if it still listens, ends by itself. */
@@ -164,7 +165,7 @@ export class Agent implements Disposable {
   [Symbol.dispose](): void {
     this.hangUp();
     if (this.#owned) {
-      killAndReap(this.pid);
+      this.#end(this.pid);
     }
     this.#owned = false;
   }
