@@ -2,6 +2,7 @@
 // namespaces, and clones the process, which is tsrun's own child and listens on a socket of its own. What the agent answers
 // is read later, so that tsrun can go on planning while the kernel works.
 
+import { EACCES } from "../linux/abi/errno.ts";
 import { Agent, socketpair, type Teller } from "../linux/agent/agent.ts";
 import { close } from "../linux/agent/descriptors.ts";
 import { type End, killAndReap, killAndReapInit } from "../linux/agent/reap.ts";
@@ -97,8 +98,6 @@ function born(answers: () => Results, pid: Result, intoCgroup: boolean): number 
     throw new ConfigError("linux.cgroupsPath", `${why}: ${error.message}`);
   }
 }
-
-const EACCES = 13;
 
 /** Starts an agent and tells it what to do. Disposing of `undo` ends it and the process. */
 export function beget(

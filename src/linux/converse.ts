@@ -5,6 +5,8 @@
 // It is the process's end that counts, not its pipes': a daemon that it started may hold these for ever. So once the
 // process has ended, what lies in the pipes is taken, and no more.
 
+import { EAGAIN, EINTR } from "./abi/errno.ts";
+import { SIGKILL } from "./abi/signal.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
 import { close, write } from "./agent/descriptors.ts";
 import { SyscallError } from "./kernel.ts";
@@ -13,10 +15,6 @@ import { call, pidfdOpen } from "./local.ts";
 import { pipe, stopBlocking } from "./pipe.ts";
 import { POLLIN, POLLOUT, poll, until } from "./poll.ts";
 import { Tail } from "./tail.ts";
-
-const SIGKILL = 9;
-const EINTR = 4;
-const EAGAIN = 11;
 
 /** How a conversation ended. */
 export interface Ended {

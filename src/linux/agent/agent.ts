@@ -4,6 +4,9 @@
 // Sending and receiving are plain writes and reads, which block: tsrun has nothing else to do meanwhile. A write always has
 // room, for the agent has read what came before; a read ends after a silence, silence.ts.
 
+import { EAGAIN, ECONNRESET, EPIPE } from "../abi/errno.ts";
+import { CLOSE_RANGE_CLOEXEC, F_DUPFD_CLOEXEC } from "../abi/fcntl.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../abi/socket.ts";
 import { hostArchitecture, syscallNumber } from "../abi/syscalls.ts";
 import { SafetyViolation } from "../errors.ts";
 import { receiveDescriptor } from "../handing-over.ts";
@@ -16,16 +19,8 @@ import { type End, endOf, isChild, killAndReap } from "./reap.ts";
 import { describeSilence, limitSilence } from "./silence.ts";
 import { AGENT_SOCKET } from "./wire.ts";
 
-const AF_UNIX = 1;
-const SOCK_SEQPACKET = 5;
-const SOCK_CLOEXEC = 0o2000000;
-const F_DUPFD_CLOEXEC = 1030;
-const CLOSE_RANGE_CLOEXEC = 4;
 const FIRST_OTHER = 3;
 const LAST_DESCRIPTOR = 0xffff_ffff;
-const EAGAIN = 11;
-const EPIPE = 32;
-const ECONNRESET = 104;
 
 /** How to start an agent. */
 export interface AgentOptions {

@@ -3,6 +3,7 @@
 // A process number may only be signalled while it is a child of ours that nobody has waited for: only then it cannot
 // have become another process's. wait4 with WNOHANG tells, because it fails for what is not our child.
 
+import { EINTR } from "../abi/errno.ts";
 import { SIGKILL, signalName } from "../abi/signal.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { syscall } from "../libc.ts";
@@ -13,7 +14,6 @@ const WEXITED = 4;
 const WNOWAIT = 0x1000000;
 const P_PID = 1;
 const ANY = -1;
-const EINTR = 4;
 const POLLIN = 1;
 /** How long a process may take from closing its socket to its end before it is taken for one that lives on. */
 const END_MS = 1000;

@@ -6,7 +6,7 @@
 
 import { errnoName } from "../abi/errno.ts";
 import { AT_FDCWD, CLOSE_RANGE_CLOEXEC, O_DIRECTORY, O_RDONLY, O_RDWR } from "../abi/fcntl.ts";
-import { AF_UNIX, SOCK_SEQPACKET } from "../abi/ioctl.ts";
+import { AF_UNIX, SOCK_SEQPACKET } from "../abi/socket.ts";
 import { Agent } from "../agent/agent.ts";
 import { close, write } from "../agent/descriptors.ts";
 import type { SpawnOptions } from "../agent/posix-spawn.ts";
