@@ -6,6 +6,7 @@
 import { EINTR } from "../abi/errno.ts";
 import { SIGKILL, signalName } from "../abi/signal.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
+import { SyscallError } from "../kernel.ts";
 import { syscall } from "../libc.ts";
 import { close } from "./descriptors.ts";
 
@@ -52,6 +53,16 @@ function endAndReap(pid: number, waitedFor: number): void {
 /** Whether a process is a child of ours that nobody has waited for. waitid(2) */
 export function isChild(pid: number): boolean {
   return syscall(syscallNumber("waitid"), P_PID, pid, 0, WEXITED | WNOHANG | WNOWAIT, 0) === 0;
+}
+
+/** Waits for a child of ours to end; its wait status. @throws SyscallError: no status must not pass for success */
+export function waitFor(pid: number): number {
+  const status = new Int32Array(2);
+  for (;;) {
+    const reaped = syscall(syscallNumber("wait4"), pid, new Uint8Array(status.buffer), 0, 0);
+    if (reaped === pid) return status[0] ?? 0;
+    if (reaped !== -EINTR) throw new SyscallError({ name: "wait4", args: [pid] }, -reaped, "");
+  }
 }
 
 /** Reaps the children that have ended. Whether there are others. */
