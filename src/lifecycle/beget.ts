@@ -116,7 +116,7 @@ export function beget(
   setOomScore(agent.pid, oomScore);
   const { plan, pid } = launch({ ...wanted, cgroup: { ...joins, tasks: [] }, childSocket });
   const answers = new AgentKernel(agent).begin(plan);
-  // exec's leads no pid namespace. Its program may have ended, which is for the caller to see, when the process before it is reaped.
+  // exec's leads no pid namespace, and its program may have ended, for the caller to see, when the process before it is reaped.
   const end = wanted.joinInit === undefined ? killAndReapInit : killAndReap;
   let met = false;
   undo.defer(() => {

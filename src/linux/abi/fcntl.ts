@@ -1,5 +1,5 @@
-// <linux/fcntl.h>, <linux/openat2.h>, <linux/close_range.h>, <linux/memfd.h>: flags of open, openat2 and the *at calls, of fcntl(2) and
-// memfd_create(2). See openat2(2).
+// <linux/fcntl.h>, <linux/openat2.h>, <linux/close_range.h>, <linux/memfd.h>: flags of open, openat2 and the *at calls, of
+// fcntl(2) and memfd_create(2). See openat2(2).
 // O_DIRECTORY and O_NOFOLLOW differ between architectures.
 
 export const AT_FDCWD = -100;
