@@ -3,9 +3,10 @@
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { expect, vi } from "vitest";
-import { criu, pause } from "../../test/root/harness/criu.ts";
+import { criu } from "../../test/root/harness/criu.ts";
 import { needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
+import { COUNT, untilBeyond } from "./counting.ts";
 import {
   cgroupDriver,
   cgroupParent,
@@ -24,7 +25,6 @@ import {
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
 
 const IMAGE = "localhost/busybox:latest";
-const COUNT = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done";
 /** Plug-ins that want things which may be missing. */
 const DISABLED = ["grpc.v1.cri", "snapshotter.v1.devmapper", "snapshotter.v1.zfs", "snapshotter.v1.btrfs"];
 
@@ -60,24 +60,22 @@ async function started(box: Sandbox) {
   );
   expect(run).toMatchObject({ code: 0, stderr: "" });
   const counted = () => readFileSync(box.path("out"), "utf8").trim().split("\n").map(Number);
-  /** Waits until a number has been counted. */
-  const reached = async (number: number): Promise<void> => {
-    while (!counted().includes(number)) await pause(100);
-  };
-  await reached(3);
+  /** Waits until it has counted on from a number. */
+  const beyond = (number: number) => untilBeyond(number, async () => counted().at(-1) ?? 0);
+  await beyond(2);
   const tasks = async () => (await call("task", "ls")).stdout;
-  return { call, end, counted, reached, tasks };
+  return { call, end, counted, beyond, tasks };
 }
 
 const needsContainerd = needs(...criu, program("containerd"), program("ctr"));
 
 needsContainerd("containerd: task checkpoint --image-path [qemu]", async ({ box }) => {
-  const { call, counted, reached, tasks } = await started(box);
+  const { call, counted, beyond, tasks } = await started(box);
   const where = ["--image-path", box.path("images"), "--work-path", box.path("work")];
   expect(await call("task", "checkpoint", ...where, "box")).toMatchObject({ code: 0, stderr: "" });
   expect([existsSync(box.path("images/pstree.img")), existsSync(box.path("work/dump.log"))]).toEqual([true, true]);
   expect(await tasks()).toMatch(/box +\d+ +RUNNING/);
-  await reached((counted().at(-1) ?? 0) + 2);
+  await beyond((counted().at(-1) ?? 0) + 1);
 });
 
 needsContainerd("containerd: container checkpoint, and restore --live as another [qemu]", async ({ box }) => {

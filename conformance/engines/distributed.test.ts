@@ -2,14 +2,15 @@
 
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { expect } from "vitest";
+import type { Json } from "../../test/root/harness/config.ts";
 import { except, needs, program } from "../../test/root/harness/needs.ts";
 import { runtimeKind } from "../../test/root/harness/runtime.ts";
 import { adapt, blockOfPage, INSTALLED } from "./cri/page.ts";
+import { startDockerd, WITHOUT_NAT } from "./dockerd.ts";
 import {
   cgroupDriver,
   cgroupParent,
   client,
-  DOCKER_CLIENT,
   imageTar,
   removeIfNew,
   removeParentCgroups,
@@ -27,20 +28,9 @@ needs(
   program("docker"),
   program("containerd"),
 )("docker: default runtime by daemon.json, as docs/distributed.md has it", async ({ box }) => {
-  removeIfNew(box, "/run/containerd", "/run/docker", "/var/lib/docker");
-  removeParentCgroups(box);
-  writeFileSync(box.path("daemon.json"), adapt(blockOfPage("{"), INSTALLED, runtimeProgram(box)));
-  const host = `unix://${socketPath(box)}`;
-  startDaemon(box, "dockerd", [
-    ...["--config-file", box.path("daemon.json"), "--data-root", box.path("data"), "--exec-root", box.path("exec")],
-    ...["--pidfile", box.path("docker.pid"), "--host", host, "--storage-driver", "vfs"],
-    ...["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--bridge=none"],
-    ...["--cgroup-parent", cgroupParent(box), "--exec-opt", `native.cgroupdriver=${cgroupDriver}`],
-  ]);
-  const docker = client(box, DOCKER_CLIENT, ["--host", host, "--config", box.path("client")]);
-  await untilAnswers(box, "dockerd", () => docker("version"));
+  const page = JSON.parse(adapt(blockOfPage("{"), INSTALLED, runtimeProgram(box))) as Json;
+  const { call: docker } = await startDockerd(box, { file: { ...page, ...WITHOUT_NAT }, runtime: [] });
   expect((await docker("info", "--format", "{{.DefaultRuntime}}")).stdout).toBe("tsrun\n");
-  expect(await docker("import", rootfsTar(box), "busybox")).toMatchObject({ code: 0 });
   expect(await docker("run", "--rm", "--network=none", "busybox", ...PIDS)).toMatchObject({ code: 0, stdout: "1\n" });
   expect((await docker("service", "create", "--help")).stdout).not.toContain("--runtime");
 });

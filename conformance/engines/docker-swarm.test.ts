@@ -7,8 +7,9 @@ import { expect, vi } from "vitest";
 import type { Json } from "../../test/root/harness/config.ts";
 import { needs } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
+import { WITHOUT_NAT } from "./dockerd.ts";
 import { limitOf } from "./engine.ts";
-import { dockerPrograms, NETWORKS, type OwnDocker, ownDocker, until, WITHOUT_NAT } from "./own-network.ts";
+import { dockerPrograms, NETWORKS, type OwnDocker, ownDocker, until } from "./own-network.ts";
 import { scaled } from "./patience.ts";
 import { nat } from "./requirements.ts";
 

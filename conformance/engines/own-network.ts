@@ -1,27 +1,15 @@
-// Docker in namespaces of its own for mounts and the network, the runtime its default one by daemon.json: what the daemon makes of links,
+// Docker in namespaces of its own for mounts and the network, the runtime its default one: what the daemon makes of links,
 // addresses and rules of the packet filter goes with it, and the machine's own network stays as it was.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { Json } from "../../test/root/harness/config.ts";
 import { type Missing, program } from "../../test/root/harness/needs.ts";
 import type { Result } from "../../test/root/harness/runtime.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
-import {
-  cgroupDriver,
-  cgroupParent,
-  client,
-  DOCKER_CLIENT,
-  removeIfNew,
-  removeParentCgroups,
-  rootfsTar,
-  runtimeProgram,
-  socketPath,
-  startDaemon,
-  untilAnswers,
-} from "./engine.ts";
+import { startDockerd } from "./dockerd.ts";
 import { scaled } from "./patience.ts";
 
 /** The daemon and what runs in its network namespace. */
@@ -39,9 +27,6 @@ export interface OwnDocker {
 /** What the tests with such a daemon need. */
 export const dockerPrograms: readonly Missing[] = ["dockerd", "docker", "containerd", "ip", "nsenter"].map(program);
 
-/** No rules of the packet filter, and no bridge: where the kernel has no NAT. */
-export const WITHOUT_NAT: Json = { iptables: false, ip6tables: false, "ip-forward": false, bridge: "none" };
-
 /** The ends of the cable between the daemon's network namespace and the one outside. */
 export const HOST = "10.77.0.1";
 export const OUTSIDE = "10.77.0.2";
@@ -51,31 +36,12 @@ export const NETWORKS = { "default-address-pools": [{ base: "10.78.0.0/16", size
 
 /** Starts the daemon with the image `busybox`, its configuration under the settings. */
 export async function ownDocker(box: Sandbox, settings: Json): Promise<OwnDocker> {
-  removeIfNew(box, "/run/containerd", "/run/docker", "/var/lib/docker");
-  removeParentCgroups(box);
-  const configuration: Json = {
-    "default-runtime": "tested",
-    runtimes: { tested: { path: runtimeProgram(box) } },
-    "data-root": box.path("data"),
-    "exec-root": box.path("exec"),
-    "storage-driver": "vfs",
-    "cgroup-parent": cgroupParent(box),
-    "exec-opts": [`native.cgroupdriver=${cgroupDriver}`],
-    pidfile: box.path("docker.pid"),
-    hosts: [`unix://${socketPath(box)}`],
-    ...settings,
-  };
-  writeFileSync(box.path("daemon.json"), JSON.stringify(configuration));
-  const start = `ip link set lo up; exec dockerd --config-file ${box.path("daemon.json")}`;
-  startDaemon(box, "unshare", ["--net", "--mount", "sh", "-c", start]);
-  const call = client(box, DOCKER_CLIENT, ["--host", `unix://${socketPath(box)}`, "--config", box.path("client")]);
-  await untilAnswers(box, "unshare", () => call("version"));
+  const { call } = await startDockerd(box, { file: settings, apart: "" });
   const ask = async (...args: string[]): Promise<string> => {
     const result = await call(...args);
     expect(result, `docker ${args.join(" ")}`).toMatchObject({ code: 0 });
     return result.stdout.trimEnd();
   };
-  await ask("import", rootfsTar(box), "busybox");
   box.defer(async () => {
     await call("swarm", "leave", "--force"); // it would start its tasks anew
     const left = (await call("ps", "--all", "--quiet")).stdout.split("\n").filter(Boolean);

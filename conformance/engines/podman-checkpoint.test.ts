@@ -6,6 +6,7 @@ import { expect, vi } from "vitest";
 import { criu, memoryTracking, pause } from "../../test/root/harness/criu.ts";
 import { type Missing, needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
+import { COUNT, untilBeyond } from "./counting.ts";
 import {
   cgroupDriver,
   cgroupParent,
@@ -17,7 +18,6 @@ import {
 } from "./engine.ts";
 
 const LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"];
-const COUNT = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done";
 
 // An emulated machine is slow.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
@@ -39,9 +39,7 @@ async function started(box: Sandbox, flags: readonly string[] = [], script = COU
   const last = async (name: string) => Number((await call("logs", "--tail", "1", name)).stdout);
   const status = async (name: string) => (await call("inspect", "--format", "{{.State.Status}}", name)).stdout.trim();
   /** Waits until it has counted on from a number. */
-  const beyond = async (name: string, number: number): Promise<void> => {
-    while (!((await last(name)) > number)) await pause(100);
-  };
+  const beyond = (name: string, number: number) => untilBeyond(number, () => last(name));
   await beyond("c", 2);
   return { call, last, status, beyond };
 }

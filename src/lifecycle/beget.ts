@@ -2,9 +2,10 @@
 // namespaces, and clones the process, which is tsrun's own child and listens on a socket of its own. What the agent answers
 // is read later, so that tsrun can go on planning while the kernel works.
 
+import { EACCES } from "../linux/abi/errno.ts";
 import { Agent, socketpair, type Teller } from "../linux/agent/agent.ts";
 import { close } from "../linux/agent/descriptors.ts";
-import { killAndReap } from "../linux/agent/reap.ts";
+import { type End, killAndReap, killAndReapInit } from "../linux/agent/reap.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { AgentKernel, type Results, SyscallError } from "../linux/kernel.ts";
@@ -77,10 +78,10 @@ function listening(child: Agent): Born {
 }
 
 /** Ends a process that nobody met. */
-function putDown(socket: number, answers: () => Results, pid: Result): void {
+function putDown(socket: number, answers: () => Results, pid: Result, end: End): void {
   close(socket);
   try {
-    killAndReap(answers().value(pid));
+    end(answers().value(pid));
   } catch {
     // There is none: what made it failed.
   }
@@ -97,8 +98,6 @@ function born(answers: () => Results, pid: Result, intoCgroup: boolean): number 
     throw new ConfigError("linux.cgroupsPath", `${why}: ${error.message}`);
   }
 }
-
-const EACCES = 13;
 
 /** Starts an agent and tells it what to do. Disposing of `undo` ends it and the process. */
 export function beget(
@@ -117,13 +116,15 @@ export function beget(
   setOomScore(agent.pid, oomScore);
   const { plan, pid } = launch({ ...wanted, cgroup: { ...joins, tasks: [] }, childSocket });
   const answers = new AgentKernel(agent).begin(plan);
+  // exec's leads no pid namespace, and its program may have ended, for the caller to see, when the process before it is reaped.
+  const end = wanted.joinInit === undefined ? killAndReapInit : killAndReap;
   let met = false;
   undo.defer(() => {
-    if (!met) putDown(ours, answers, pid);
+    if (!met) putDown(ours, answers, pid, end);
   });
   const meet = (): Born => {
     met = true;
-    const child = undo.use(Agent.adopted(ours, born(answers, pid, joins.directory !== undefined), tell));
+    const child = undo.use(Agent.adopted(ours, born(answers, pid, joins.directory !== undefined), tell, end));
     agent.hangUp(); // it ends while we go on, and is reaped when `undo` or the caller is done
     return listening(child);
   };

@@ -4,11 +4,11 @@
 // It is read only what poll says is there, and written, after poll says that there is room, no more than that promises: a
 // pipe with room takes PIPE_BUF bytes whole. pipe(7).
 
+import { EAGAIN } from "../linux/abi/errno.ts";
 import { read, write } from "../linux/agent/descriptors.ts";
 import { POLLIN, POLLOUT, type Polled } from "../linux/poll.ts";
 
 const PIPE_BUF = 4096;
-const EAGAIN = 11;
 
 /** Moves bytes until its source ends or its target takes no more. */
 export class Channel {

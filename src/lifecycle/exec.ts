@@ -52,13 +52,12 @@ import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
 import { hookState } from "./hook-points.ts";
 import { checkIds } from "./id-maps.ts";
-import { bringsRoot, cgroupNamespaceOf, keyringOf, namespaceFlags, rootOf } from "./join.ts";
+import { bringsRoot, cgroupNamespaceOf, hasUserNamespace, keyringOf, namespaceFlags, rootOf } from "./join.ts";
 import { writePidFile } from "./pid-file.ts";
 import { sendPidfd } from "./pidfd-socket.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { withListener } from "./seccomp-listener.ts";
-import type { State } from "./state-file.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
@@ -108,10 +107,6 @@ export function command(context: Context<"exec">): ExitStatus {
   if (flags.pidFile !== undefined) writePidFile(flags.pidFile, child.pid);
   child.release();
   return signals === undefined ? 0 : waitInForeground(child.pid, proxy, signals);
-}
-
-function hasUserNamespace({ namespaces }: State): boolean {
-  return namespaces.some(({ type }) => type === "user");
 }
 
 function checkStatus(container: Container, ignorePaused: boolean): void {

@@ -5,10 +5,10 @@ import { CAPABILITIES } from "../linux/abi/capability.ts";
 import { MPOL, MPOL_F } from "../linux/abi/mempolicy.ts";
 import { mountOptionNames } from "../linux/mount-options.ts";
 import { knowsWaitKillable } from "../linux/seccomp/kernel-flags.ts";
+import { libseccompVersion } from "../linux/seccomp/library-version.ts";
 import type { SeccompFlag } from "../spec/config.gen.ts";
 import { features } from "../spec/features.ts";
 import type { Context, ExitStatus } from "./command.ts";
-import { libseccompVersion } from "./libseccomp-version.ts";
 import { print } from "./output.ts";
 import { commit, version } from "./version.ts";
 

@@ -3,7 +3,8 @@
 // event loop, thread pool and signal handlers take a millisecond to set up.
 
 import { close } from "../linux/agent/descriptors.ts";
-import { call, pidfdOpen } from "../linux/local.ts";
+import { waitFor } from "../linux/agent/reap.ts";
+import { pidfdOpen } from "../linux/local.ts";
 import { POLLIN, type Polled, poll } from "../linux/poll.ts";
 import { isIgnored, LAST_SIGNAL, SignalPipe, trySignal } from "../linux/signal-pipe.ts";
 import type { ExitStatus } from "./command.ts";
@@ -108,9 +109,7 @@ function passOn(signal: number, pidfd: number, proxy: TerminalProxy | undefined)
 
 /** The low seven bits of a wait status are the signal, if any; the next byte is what exit(3) was given. wait4(2). */
 function exitStatus(pid: number): ExitStatus {
-  const status = new Uint8Array(8);
-  call("process", "wait4", pid, status, 0, 0);
-  const [low = 0, code = 0] = status;
-  const signal = low & 0x7f;
-  return signal === 0 ? code : 128 + signal;
+  const status = waitFor(pid);
+  const signal = status & 0x7f;
+  return signal === 0 ? (status >> 8) & 0xff : 128 + signal;
 }

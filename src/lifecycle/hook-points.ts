@@ -9,6 +9,7 @@ import type { SetUp } from "../linux/programs.ts";
 import type { Config, Hook } from "../spec/config.gen.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
+import type { Inside } from "./hook-process.ts";
 import { type HookState, runHooks, runHooksInside } from "./hooks.ts";
 import { cgroupNamespaceOf, keyringOf, namespaceFlags } from "./join.ts";
 import type { Log } from "./log.ts";
@@ -42,21 +43,30 @@ export function createHooks(
   const inContainer = (): void => {
     const { state } = container;
     using undo = new DisposableStack();
-    const pidfd = undo.adopt(pidfdOpen(state.pid), close);
-    const cgroup = undo.use(cgroupOf(container).open());
-    const namespace = cgroupNamespaceOf(state);
     runHooksInside("createContainer", createContainer, hookState(state, "creating", pidInside(state.pid)), {
-      pidfd,
-      flags: namespaceFlags(state),
-      ...(namespace !== undefined && { cgroups: undo.adopt(open(namespace, O_RDONLY), close) }),
+      ...openInside(container, undo),
       cwd: state.rootfs,
-      cgroup,
-      keyring: keyringOf(state),
     });
   };
   return {
     runtimeHooks: any(prestart) || any(createRuntime) ? told(inRuntime) : undefined,
     containerHooks: any(createContainer) ? told(inContainer) : undefined,
+  };
+}
+
+/** What every hook in a container joins of it. Disposing of `undo` closes the descriptors. */
+export function openInside(
+  container: Container,
+  undo: DisposableStack,
+): Pick<Inside, "pidfd" | "flags" | "cgroups" | "cgroup" | "keyring"> {
+  const { state } = container;
+  const namespace = cgroupNamespaceOf(state);
+  return {
+    pidfd: undo.adopt(pidfdOpen(state.pid), close),
+    flags: namespaceFlags(state),
+    ...(namespace !== undefined && { cgroups: undo.adopt(open(namespace, O_RDONLY), close) }),
+    cgroup: undo.use(cgroupOf(container).open()),
+    keyring: keyringOf(state),
   };
 }
 

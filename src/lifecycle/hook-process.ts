@@ -135,12 +135,9 @@ function cloneInside(streams: Streams, { pidfd, flags, cgroups, root, cgroup, pr
  * Makes the process root of the container's user namespace, if it has one: of another's it would be nobody. Before that it goes to
  * its directory on the host, which that root may not be let into.
  */
-function asRoot(kernel: AgentKernel, { pidfd, flags, cgroups, root, cwd }: Inside): void {
-  const plan = new Plan();
-  planJoinUser(plan, { pidfd, flags }, isOrdinaryUser());
-  plan.at("hook");
-  if (cgroups !== undefined) planJoinCgroups(plan, cgroups);
-  planChroot(plan, root);
+function asRoot(kernel: AgentKernel, inside: Inside): void {
+  const { flags, cwd } = inside;
+  const plan = planEntry(inside);
   if (cwd !== undefined) plan.add(syscall("chdir", cwd));
   if ((flags & CLONE_NEWUSER) !== 0) planRootOfUserNamespace(plan);
   planSession(plan.at("hook"));
@@ -149,24 +146,25 @@ function asRoot(kernel: AgentKernel, { pidfd, flags, cgroups, root, cwd }: Insid
 }
 
 /** Makes the process what the container's own is: its user, rights, limits. */
-function asUser(
-  kernel: AgentKernel,
-  pid: number,
-  hook: Hook,
-  { pidfd, flags, cgroups, root, procfs, cwd }: Inside,
-  as: NonNullable<Inside["become"]>,
-): void {
+function asUser(kernel: AgentKernel, pid: number, hook: Hook, inside: Inside, as: NonNullable<Inside["become"]>): void {
+  const { procfs, cwd } = inside;
   const process = { ...as.process, args: [hook.path], cwd: cwd ?? as.process.cwd };
   setLimits(pid, process.rlimits);
+  const plan = planEntry(inside);
+  const { program } = become(plan, { ...as, process, procfs, terminal: undefined, nullStdio: [] });
+  planFate(plan);
+  planLastButOne(plan, process, as.seccomp);
+  program(kernel.run(plan));
+}
+
+/** What the agent could not join in the process's stead. */
+function planEntry({ pidfd, flags, cgroups, root }: Inside): Plan {
   const plan = new Plan();
   planJoinUser(plan, { pidfd, flags }, isOrdinaryUser());
   plan.at("hook");
   if (cgroups !== undefined) planJoinCgroups(plan, cgroups);
   planChroot(plan, root);
-  const { program } = become(plan, { ...as, process, procfs, terminal: undefined, nullStdio: [] });
-  planFate(plan);
-  planLastButOne(plan, process, as.seccomp);
-  program(kernel.run(plan));
+  return plan;
 }
 
 function planSession(plan: Plan): void {

@@ -7,6 +7,7 @@
 //
 // What init gets can be changed no more: a mount is mapped once.
 
+import { EINVAL, EPERM } from "../linux/abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, O_RDONLY } from "../linux/abi/fcntl.ts";
 import {
   MOUNT_ATTR_IDMAP,
@@ -110,9 +111,6 @@ function mapCopy({ field, source, fd, options }: Copy, usernsFd: number): void {
     throw explained(error, field, source, recursive && options.bind === "rbind");
   }
 }
-
-const EPERM = 1;
-const EINVAL = 22;
 
 /** The kernel has one word for each of many reasons. */
 function explained(error: unknown, field: string, source: string, recursive: boolean): unknown {

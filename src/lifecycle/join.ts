@@ -27,6 +27,11 @@ export function bringsRoot({ namespaces }: State): boolean {
   return namespaces.some(({ type }) => type === "mount");
 }
 
+/** Whether a process that joins changes its user namespace. */
+export function hasUserNamespace({ namespaces }: State): boolean {
+  return namespaces.some(({ type }) => type === "user");
+}
+
 /** The root directory of init. */
 export function rootOf({ pid }: State): string {
   return `/proc/${pid}/root`;

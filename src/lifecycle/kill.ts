@@ -1,5 +1,6 @@
 // tsrun kill: sends a signal to a container's init, or to all its processes. runtime-spec runtime.md#kill.
 
+import { ESRCH } from "../linux/abi/errno.ts";
 import { SIGKILL } from "../linux/abi/signal.ts";
 import { SyscallError } from "../linux/kernel.ts";
 import { pidfdOpen, pidfdSendSignal, sendSignal } from "../linux/local.ts";
@@ -49,5 +50,3 @@ function signalInit(container: Container, number: number): void {
     throw error;
   }
 }
-
-const ESRCH = 3;

@@ -1,7 +1,6 @@
-// The parser of the command line for the machine's path: engines call tsrun thousands of times with flags that are right,
-// and node:util's parseArgs costs more to load than all of this (and knows no single-dash long flags). It follows Go's
-// flag package as runc uses it: --flag v, --flag=v, -flag v, -f v; booleans take a value only with "="; "--" ends the
-// flags; a flag that takes a value takes the next word whatever it looks like. To this it adds -fv and -ab from getopt.
+// The parser of the command line. (The built program has no parseArgs of node:util, which knows no single-dash long flags.)
+// It follows Go's flag package as runc uses it: --flag v, --flag=v, -flag v, -f v; booleans take a value only with "="; "--"
+// ends the flags; a flag that takes a value takes the next word whatever it looks like. To this it adds -fv and -ab from getopt.
 // Flags may follow positional arguments, except where these begin a command line of somebody else's (exec, ps).
 //
 // Mistakes are thrown as UsageError, with a guess at what was meant.

@@ -4,7 +4,7 @@
 // makes init as its sibling, a child of tsrun's, and tells when the namespaces are there (hooks), and when all is there but
 // stopped: what is not right then ends it.
 
-import { killAndReap } from "../linux/agent/reap.ts";
+import { killAndReapInit } from "../linux/agent/reap.ts";
 import { Criu, type CriuRequest } from "../linux/criu/client.ts";
 import { mountsToSupply } from "../linux/criu/external-mounts.ts";
 import { namespacesToJoin } from "../linux/criu/external-namespaces.ts";
@@ -210,7 +210,7 @@ function handlers(request: Revival, given: Given, { container, onHooks }: Shell,
       onHooks();
       note(pid);
       request.beforeItRuns();
-      undo.defer(() => killAndReap(pid));
+      undo.defer(() => killAndReapInit(pid));
       give(pid);
       makeMasksReadonly(pid, config.linux?.maskedPaths ?? []);
       container.update({ phase: "created", namespaces: namespacesOf(container.state, namespaces, pid) });

@@ -3,6 +3,7 @@
 // tsrun takes the descriptor out of the process by pidfd_getfd(2), since a message of the process's own could need a call that its
 // filter refuses, or asks about. Who is not root may not do so, and has it sent.
 
+import { EPERM } from "../linux/abi/errno.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { close } from "../linux/files.ts";
 import { SyscallError } from "../linux/kernel.ts";
@@ -15,7 +16,6 @@ import type { HookState } from "./hooks.ts";
 import { messageOf } from "./message.ts";
 import type { DescriptorTaker } from "./process-setup.ts";
 
-const EPERM = 1;
 /** What the process calls to send a descriptor: about these nobody could be asked before it is sent. */
 const SENDING: readonly string[] = ["read", "sendmsg"];
 /** The specification's name for the descriptor. */

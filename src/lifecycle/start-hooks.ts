@@ -1,11 +1,10 @@
 // The startContainer hooks: in the container's namespaces, their paths inside it, as its user, before its program runs.
-// runtime-spec config.md#startContainer-hooks. Where one fails, start does, and the container stays as it was created.
+// runtime-spec config.md#startContainer-hooks. Where one fails, start does, and the container is stopped.
 
 import { O_RDONLY } from "../linux/abi/fcntl.ts";
 import { keepsGroups } from "../linux/credentials.ts";
 import { close, open } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
-import { pidfdOpen } from "../linux/local.ts";
 import { procfsFor } from "../linux/lsm.ts";
 import type { Become } from "../linux/programs.ts";
 import { asksListener } from "../linux/seccomp/compile.ts";
@@ -13,11 +12,10 @@ import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { loadConfig } from "../spec/load.ts";
 import type { Container } from "./container.ts";
-import { cgroupOf } from "./container-cgroup.ts";
-import { hookState, pidInside } from "./hook-points.ts";
+import { hookState, openInside, pidInside } from "./hook-points.ts";
 import type { Inside } from "./hook-process.ts";
 import { runHooksInside } from "./hooks.ts";
-import { bringsRoot, cgroupNamespaceOf, keyringOf, namespaceFlags, rootOf } from "./join.ts";
+import { bringsRoot, hasUserNamespace, rootOf } from "./join.ts";
 import { DescriptorTaker } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { sendListener } from "./seccomp-listener.ts";
@@ -28,25 +26,14 @@ import type { State } from "./state-file.ts";
 export function startHooks(container: Container, root: string): void {
   const { state } = container;
   const config = loadConfig(container.configPath, SPEC_FILES);
-  const become = becomeOf(
-    config,
-    state.namespaces.some(({ type }) => type === "user"),
-    root,
-  );
+  const become = becomeOf(config, hasUserNamespace(state), root);
   using undo = new DisposableStack();
-  const pidfd = undo.adopt(pidfdOpen(state.pid), close);
-  const cgroup = undo.use(cgroupOf(container).open());
-  const namespace = cgroupNamespaceOf(state);
   const procfs = procfsFor(config.process ?? {});
   if (procfs !== undefined) undo.adopt(procfs, close);
   runHooksInside("startContainer", state.hooks.startContainer, hookState(state, "created", pidInside(state.pid)), {
-    pidfd,
-    flags: namespaceFlags(state),
-    ...(namespace !== undefined && { cgroups: undo.adopt(open(namespace, O_RDONLY), close) }),
-    cgroup,
+    ...openInside(container, undo),
     env: config.process?.env ?? [],
     procfs,
-    keyring: keyringOf(state),
     ...(!bringsRoot(state) && { root: undo.adopt(open(rootOf(state), O_RDONLY), close) }),
     ...(become !== undefined && { become }),
     ...listenerOf(config, state),
@@ -66,15 +53,15 @@ function listenerOf({ linux }: Config, state: State): Pick<Inside, "onListener">
 }
 
 /** What the container's program is, its hooks are. */
-function becomeOf({ process, linux, annotations }: Config, hasUserNamespace: boolean, root: string) {
+function becomeOf({ process, linux, annotations }: Config, changesUser: boolean, root: string) {
   if (process === undefined) return undefined;
   const become: Omit<Become, "terminal" | "nullStdio" | "procfs"> = {
     process,
     defaultUmask: undefined,
     lastCapability: thisHost.lastCapability(),
-    held: hasUserNamespace ? undefined : thisHost.heldCapabilities(),
+    held: changesUser ? undefined : thisHost.heldCapabilities(),
     keepsGroups: keepsGroups(annotations),
-    inUserNamespace: hasUserNamespace || inUserNamespace(),
+    inUserNamespace: changesUser || inUserNamespace(),
     seccomp: linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, root),
     personality: linux?.personality,
     memoryPolicy: linux?.memoryPolicy,

@@ -3,9 +3,9 @@
 
 import { readText, realPath } from "../linux/files.ts";
 import { resolveFrom } from "../linux/paths.ts";
+import { libseccompVersion } from "../linux/seccomp/library-version.ts";
 import { SPEC_VERSION } from "../spec/version.ts";
 import type { ExitStatus } from "./command.ts";
-import { libseccompVersion } from "./libseccomp-version.ts";
 import { print } from "./output.ts";
 
 declare const TSRUN_VERSION: string | undefined;
@@ -22,7 +22,7 @@ export function commit(): string {
 }
 
 /** What --version prints. */
-export function versionText(libseccomp: string): string {
+function versionText(libseccomp: string): string {
   return `tsrun version ${version()}\ncommit: ${commit()}\nspec: ${SPEC_VERSION}\nlibseccomp: ${libseccomp}\n`;
 }
 

@@ -5,18 +5,14 @@
 // It is the process's end that counts, not its pipes': a daemon that it started may hold these for ever. So once the
 // process has ended, what lies in the pipes is taken, and no more.
 
-import { syscallNumber } from "./abi/syscalls.ts";
+import { EAGAIN } from "./abi/errno.ts";
+import { SIGKILL } from "./abi/signal.ts";
 import { close, write } from "./agent/descriptors.ts";
-import { SyscallError } from "./kernel.ts";
-import { syscall } from "./libc.ts";
+import { waitFor } from "./agent/reap.ts";
 import { call, pidfdOpen } from "./local.ts";
 import { pipe, stopBlocking } from "./pipe.ts";
 import { POLLIN, POLLOUT, poll, until } from "./poll.ts";
 import { Tail } from "./tail.ts";
-
-const SIGKILL = 9;
-const EINTR = 4;
-const EAGAIN = 11;
 
 /** How a conversation ended. */
 export interface Ended {
@@ -61,7 +57,7 @@ export class StandardPipes implements Disposable {
     const timedOut = this.#talk(pid, input, said, deadline);
     if (timedOut) call("", "kill", -pid, SIGKILL);
     // The number cannot be another's before this: the process has not been waited for.
-    const status = reap(pid);
+    const status = waitFor(pid);
     for (const tail of said) tail.readAll();
     return { status, timedOut, stdout: said[0].text(), stderr: said[1].text() };
   }
@@ -109,14 +105,4 @@ function feed(fd: number, input: Uint8Array): Uint8Array {
   const written = write(fd, input);
   if (written === -EAGAIN) return input;
   return written < 0 ? input.subarray(input.length) : input.subarray(written);
-}
-
-/** The status of a child that has ended or is about to. @throws SyscallError: no status must not pass for success */
-function reap(pid: number): number {
-  const status = new Int32Array(2);
-  for (;;) {
-    const result = syscall(syscallNumber("wait4"), pid, new Uint8Array(status.buffer), 0, 0);
-    if (result === pid) return status[0] ?? 0;
-    if (result !== -EINTR) throw new SyscallError({ name: "wait4", args: [pid] }, -result, "");
-  }
 }

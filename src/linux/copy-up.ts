@@ -73,7 +73,7 @@ function asOwnerOf(directory: number, action: () => void): void {
 }
 
 /** Copies what the directory `from` holds into the directory `onto`, both open. */
-export function copyTree(from: number, onto: number): void {
+function copyTree(from: number, onto: number): void {
   for (const { name } of list(`/proc/self/fd/${from}`)) copyEntry(from, onto, name);
 }
 

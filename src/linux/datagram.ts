@@ -2,7 +2,7 @@
 // descriptors, cmsg(3). What arrives here brings none: recvfrom(2) drops them, whatever a container sends.
 
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM } from "./abi/ioctl.ts";
+import { AF_UNIX, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_DGRAM, SOL_SOCKET } from "./abi/socket.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
 import { close } from "./agent/descriptors.ts";
 import { SyscallError } from "./kernel.ts";
@@ -87,8 +87,6 @@ export function send(socket: number, message: string | Uint8Array, fd?: number):
  * a `struct iovec`, a `struct cmsghdr` (u64 len, s32 level, s32 type) with its one descriptor, and the text.
  */
 function messageHeader(text: Uint8Array, fd: number | undefined): { bytes: Uint8Array } {
-  const SOL_SOCKET = 1;
-  const SCM_RIGHTS = 1;
   const [iov, control, data] = [56, 72, 96];
   const block = memory(data + text.length);
   const view = new DataView(block.bytes.buffer);

@@ -1,16 +1,12 @@
 // Directories: mkdir(2), getdents64(2), and removing a tree.
 
+import { EEXIST, EISDIR, ENOENT, EPERM } from "./abi/errno.ts";
 import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from "./abi/fcntl.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
 import { linkStatusOf, statusOf } from "./file-status.ts";
 import { close, FileError, fileCall, OpenFile } from "./files.ts";
 import { syscall } from "./libc.ts";
 import { dirname } from "./paths.ts";
-
-const ENOENT = 2;
-const EEXIST = 17;
-const EISDIR = 21;
-const EPERM = 1;
 
 /** `struct linux_dirent64`: u64 inode, u64 offset, u16 length of the record, u8 type, NUL-terminated name. */
 const DIRENT = { length: 16, type: 18, name: 19 } as const;

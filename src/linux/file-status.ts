@@ -1,5 +1,6 @@
 // What a file is: statx(2), statfs(2).
 
+import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR } from "./abi/errno.ts";
 import { AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "./abi/fcntl.ts";
 import {
   makedev,
@@ -118,13 +119,8 @@ export const PROC_SUPER_MAGIC = 0x9fa0;
 /** <linux/proc_ns.h> */
 const PROC_ROOT_INO = 1;
 
-const ENOENT = 2;
-const EACCES = 13;
-const ENOTDIR = 20;
-const ENAMETOOLONG = 36;
-const ELOOP = 40;
 /** What the kernel says of a path that leads to nothing, or to nothing that the caller may see. */
-const UNSEEN = new Set([ENOENT, EACCES, ENOTDIR, ENAMETOOLONG, ELOOP]);
+const UNSEEN = new Set<number>([ENOENT, EACCES, ENOTDIR, ENAMETOOLONG, ELOOP]);
 
 /** Of a path, links followed; undefined where nothing is. @throws FileError for what cannot be looked at */
 export function statusOf(path: string): FileStatus | undefined {

@@ -3,7 +3,7 @@
 //
 // Descriptors are close-on-exec. A call that fails throws a FileError, with `code` as node's errors have it.
 
-import { type ErrnoName, errnoName, errnoText } from "./abi/errno.ts";
+import { EINTR, ENOENT, type ErrnoName, errnoName, errnoText } from "./abi/errno.ts";
 import {
   AT_FDCWD,
   AT_REMOVEDIR,
@@ -18,8 +18,6 @@ import {
 import { type SyscallName, syscallNumber } from "./abi/syscalls.ts";
 import { syscall, type Word } from "./libc.ts";
 
-const ENOENT = 2;
-const EINTR = 4;
 /** Room for what most files hold; a longer one takes more reads. */
 const READ_SIZE = 8192;
 /** Room for a link: none is longer than PATH_MAX. */

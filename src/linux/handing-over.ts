@@ -3,6 +3,8 @@
 // pidfd_getfd(2) would do, but may be used on who could be traced only, ptrace(2); and of an ordinary user's containers that is
 // nobody: their processes began on the host, and are not dumpable.
 
+import { EINTR } from "./abi/errno.ts";
+import { MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOL_SOCKET } from "./abi/socket.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
 import { syscall as callOf } from "./calls.ts";
 import { memory, syscall } from "./libc.ts";
@@ -14,10 +16,6 @@ const MSGHDR = { size: 56, iov: 16, iovlen: 24, control: 32, controllen: 40 } as
 const IOVEC_SIZE = 16;
 /** `struct cmsghdr`: u64 len, s32 level, s32 type; then the one descriptor, and four bytes of padding. */
 const CMSG = { size: 24, length: 20, level: 8, type: 12, descriptor: 16 } as const;
-const SOL_SOCKET = 1;
-const SCM_RIGHTS = 1;
-const MSG_CMSG_CLOEXEC = 0x4000_0000;
-const EINTR = 4;
 
 /** Has the process hand its descriptor `fd` over: the message arrives before the answers do. */
 export function planHandingOver(fd: number): Plan {

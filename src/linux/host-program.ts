@@ -2,11 +2,10 @@
 
 import { O_RDWR } from "./abi/fcntl.ts";
 import { spawn } from "./agent/posix-spawn.ts";
-import { describeStatus } from "./agent/reap.ts";
+import { describeStatus, waitFor } from "./agent/reap.ts";
 import { exists } from "./file-status.ts";
 import { close, OpenFile, readAll } from "./files.ts";
 import { SyscallError } from "./kernel.ts";
-import { call } from "./local.ts";
 import { DEFAULT_PATH } from "./lookup.ts";
 import { pipe } from "./pipe.ts";
 
@@ -35,9 +34,7 @@ function run(path: string, argv: readonly string[], streams: readonly number[]):
   }
   const output = new TextDecoder().decode(readAll(ours));
   close(ours);
-  const status = new Int32Array(2);
-  call(path, "wait4", pid, new Uint8Array(status.buffer), 0, 0);
-  return { status: status[0] ?? 0, output };
+  return { status: waitFor(pid), output };
 }
 
 function find(name: string): string {

@@ -2,6 +2,7 @@
 // answer for hosts that they are not on.
 
 import { CAP_DATA_SIZE, CAPABILITIES, capHeader, capSets } from "./abi/capability.ts";
+import { EINVAL } from "./abi/errno.ts";
 import { PR_CAPBSET_READ } from "./abi/prctl.ts";
 import { makedev } from "./abi/stat.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
@@ -71,8 +72,6 @@ export const thisHost: Host = {
   },
 };
 
-const EINVAL = 22;
-
 /** Asked of the bounding set: EINVAL is the answer for what there is not, capabilities(7). Two calls, where the file of /proc takes four. */
 function lastCapability(): number {
   const has = (number: number): boolean => {
@@ -89,7 +88,7 @@ function lastCapability(): number {
 }
 
 /** Mount points of procfs and sysfs in the text of a mountinfo file, outside `rootfs`. */
-export function parseProcAndSysMounts(mountinfo: string, rootfs: string): string[] {
+function parseProcAndSysMounts(mountinfo: string, rootfs: string): string[] {
   return parseMountinfo(mountinfo)
     .filter(({ root, type }) => root === "/" && (type === "proc" || type === "sysfs"))
     .map(({ place }) => place)

@@ -2,8 +2,9 @@
 // #domainname; sethostname(2), session-keyring(7), netdevice(7).
 
 import type { Config } from "../spec/config.gen.ts";
-import { AF_INET, IFF_RUNNING, IFF_UP, ifreqFlags, SIOCSIFFLAGS, SOCK_CLOEXEC, SOCK_DGRAM } from "./abi/ioctl.ts";
+import { IFF_RUNNING, IFF_UP, ifreqFlags, SIOCSIFFLAGS } from "./abi/ioctl.ts";
 import { KEY_PERMISSIONS, KEYCTL_JOIN_SESSION_KEYRING, KEYCTL_SETPERM } from "./abi/prctl.ts";
+import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "./abi/socket.ts";
 import { close, syscall } from "./calls.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { Plan } from "./plan.ts";

@@ -1,12 +1,11 @@
 // The system calls that tsrun makes itself, on the host. Errors are SyscallErrors, as those of a plan are.
 
+import { ESRCH } from "./abi/errno.ts";
 import { AT_FDCWD } from "./abi/fcntl.ts";
 import { S_IFIFO } from "./abi/stat.ts";
 import { type SyscallName, syscallNumber } from "./abi/syscalls.ts";
 import { SyscallError } from "./kernel.ts";
 import { syscall, type Word } from "./libc.ts";
-
-const ESRCH = 3;
 
 /** Makes a system call. @throws SyscallError, with the config field that it is for. */
 export function call(field: string, name: SyscallName, ...args: Word[]): number {

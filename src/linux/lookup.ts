@@ -5,13 +5,12 @@
 // then newfstatat(2) is asked, which all know since it is as old as the architecture, and the mode that it tells.
 
 import type { Process } from "../spec/config.gen.ts";
-import { errnoNumber } from "./abi/errno.ts";
+import { EACCES } from "./abi/errno.ts";
 import { AT_EACCESS, AT_FDCWD, X_OK } from "./abi/fcntl.ts";
-import { S_IFMT, STAT_MODE, STAT_SIZE, STATX_BASIC_STATS, STATX_MODE, STATX_SIZE } from "./abi/stat.ts";
+import { S_IFDIR, S_IFMT, STAT_MODE, STAT_SIZE, STATX_BASIC_STATS, STATX_MODE, STATX_SIZE } from "./abi/stat.ts";
 import { syscall } from "./calls.ts";
 import { type Answers, Out, type Plan, type Result } from "./plan.ts";
 
-const S_IFDIR = 0o040000;
 /** What execvp(3) searches where the environment has no PATH. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** How many directories of PATH are looked at. */
@@ -87,7 +86,7 @@ function judge(mode: number | undefined, access: number): Found {
   if (mode === undefined) return "nothing";
   if ((mode & S_IFMT) === S_IFDIR) return "directory";
   if (access >= 0) return "program";
-  return access !== -errnoNumber("EACCES") && (mode & 0o111) !== 0 ? "program" : "denied";
+  return access !== -EACCES && (mode & 0o111) !== 0 ? "program" : "denied";
 }
 
 function choose(program: string, candidates: readonly Candidate[], answers: Answers): string {

@@ -4,6 +4,7 @@
 // A device that is moved goes down and loses its addresses. The kernel moves it and only then gives it its name, so a name
 // that is taken there is found out beforehand.
 
+import { ENODEV } from "./abi/errno.ts";
 import { IFF_UP } from "./abi/ioctl.ts";
 import {
   ADDRESS_SIZE,
@@ -35,9 +36,9 @@ import {
   RTM_SETLINK,
   u32,
 } from "./abi/rtnetlink.ts";
+import { cString } from "./local.ts";
 import { type Netlink, NetlinkError } from "./netlink.ts";
 
-const ENODEV = 19;
 /** Flags of an address that somebody has set, as opposed to those that tell of its state. */
 const SETTABLE = IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE | IFA_F_MCAUTOJOIN;
 
@@ -138,8 +139,4 @@ function parseAddress(data: Uint8Array): Address {
   const flags = all === undefined ? few : new DataView(all.buffer, all.byteOffset).getUint32(0, true);
   const kept = [IFA_ADDRESS, IFA_LOCAL, IFA_LABEL, IFA_BROADCAST, IFA_RT_PRIORITY];
   return { family, prefix, scope, flags, values: [...found].filter(([type]) => kept.includes(type)) };
-}
-
-function cString(text: string): Uint8Array {
-  return new TextEncoder().encode(`${text}\0`);
 }

@@ -2,9 +2,7 @@
 // in which it was made, whoever uses it.
 
 import { errnoName, errnoText } from "./abi/errno.ts";
-import { SOCK_CLOEXEC } from "./abi/ioctl.ts";
 import {
-  AF_NETLINK,
   type Attribute,
   message,
   messages,
@@ -14,9 +12,9 @@ import {
   NLM_F_REQUEST,
   NLMSG_DONE,
   NLMSG_ERROR,
-  SOCK_RAW,
 } from "./abi/rtnetlink.ts";
 import { CLONE_NEWNET } from "./abi/sched.ts";
+import { AF_NETLINK, MSG_TRUNC, SOCK_CLOEXEC, SOCK_RAW } from "./abi/socket.ts";
 import { Agent } from "./agent/agent.ts";
 import { syscall } from "./calls.ts";
 import { close } from "./files.ts";
@@ -26,7 +24,6 @@ import { Plan } from "./plan.ts";
 
 /** More than the kernel puts into one message: 32 KiB of a dump. */
 const BUFFER = 65_536;
-const MSG_TRUNC = 0x20;
 const SOCKET = [AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE] as const;
 
 /** The kernel's refusal. */

@@ -1,6 +1,7 @@
 // Waiting for several things at once: ppoll(2). A pidfd is readable once its process has ended, pidfd_open(2), so that
 // one wait covers a process and its pipes.
 
+import { EINTR } from "./abi/errno.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
 import { SyscallError } from "./kernel.ts";
 import { syscall } from "./libc.ts";
@@ -11,7 +12,6 @@ export const POLLPRI = 0x02;
 export const POLLOUT = 0x04;
 export const POLLHUP = 0x10;
 
-const EINTR = 4;
 const POLLFD_SIZE = 8;
 /** More seconds than any wait takes; within what the kernel's clock can hold. */
 const FOREVER = 1e9;

@@ -9,6 +9,7 @@ import * as mount from "./abi/mount.ts";
 import * as prctl from "./abi/prctl.ts";
 import { RLIMITS } from "./abi/resource.ts";
 import * as sched from "./abi/sched.ts";
+import * as socket from "./abi/socket.ts";
 import * as stat from "./abi/stat.ts";
 import { AgentSocket, type Arg, type Call, Out, OutWord, Result, Strings, Struct } from "./plan.ts";
 import { type Flags, flags, hex, named } from "./print-flags.ts";
@@ -272,7 +273,6 @@ const keyctlOperations: Flags = {
   KEYCTL_JOIN_SESSION_KEYRING: prctl.KEYCTL_JOIN_SESSION_KEYRING,
   KEYCTL_SETPERM: prctl.KEYCTL_SETPERM,
 };
-const F_DUPFD_CLOEXEC = 1030;
 
 const FORMATS: { readonly [name in Call["name"]]?: readonly Format[] } = {
   clone: [bits(cloneFlags), omitted, omitted, omitted, omitted],
@@ -284,7 +284,7 @@ const FORMATS: { readonly [name in Call["name"]]?: readonly Format[] } = {
   fchmod: [plain, octal],
   fchown: [plain, plain, one({ "-1": 0xffff_ffff })],
   fchownat: [dir, plain, plain, plain, bits(atFlags)],
-  fcntl: [plain, one({ F_DUPFD_CLOEXEC })],
+  fcntl: [plain, one({ F_DUPFD_CLOEXEC: fcntl.F_DUPFD_CLOEXEC })],
   fsconfig: [plain, one(fsconfigCommands), zeroOmitted, zeroOmitted, zeroOmitted],
   fsmount: [plain, bits({ FSMOUNT_CLOEXEC: mount.FSMOUNT_CLOEXEC }), bits(mountAttributes)],
   fsopen: [plain, bits({ FSOPEN_CLOEXEC: mount.FSOPEN_CLOEXEC })],
@@ -311,7 +311,10 @@ const FORMATS: { readonly [name in Call["name"]]?: readonly Format[] } = {
   setgroups: [omitted, struct(groupsText)],
   sethostname: [bytesText, omitted],
   setns: [plain, bits(cloneFlags)],
-  socket: [one({ AF_INET: ioctl.AF_INET }), bits({ SOCK_DGRAM: ioctl.SOCK_DGRAM, SOCK_CLOEXEC: ioctl.SOCK_CLOEXEC })],
+  socket: [
+    one({ AF_INET: socket.AF_INET }),
+    bits({ SOCK_DGRAM: socket.SOCK_DGRAM, SOCK_CLOEXEC: socket.SOCK_CLOEXEC }),
+  ],
   statx: [dir, plain, bits(atFlags), bits({ STATX_BASIC_STATS: stat.STATX_BASIC_STATS })],
   symlinkat: [plain, dir],
   umask: [octal],

@@ -2,6 +2,7 @@
 
 import { CAPABILITIES } from "./abi/capability.ts";
 import { SCHED_FLAG, SCHED_POLICY } from "./abi/sched.ts";
+import { SIGCHLD } from "./abi/signal.ts";
 import { flags, named } from "./print-flags.ts";
 
 /** A field: its name, offset, width and text. A text that is empty or "0" is left out. */
@@ -31,7 +32,7 @@ function viewOf(bytes: Uint8Array): DataView {
 
 /** `struct clone_args`, the fields that tsrun uses. */
 export function cloneArgsText(flagsText: (value: number) => string): (bytes: Uint8Array) => string {
-  const signal = named({ SIGCHLD: 17 });
+  const signal = named({ SIGCHLD });
   return layout([
     ["flags", 0, "u64", flagsText],
     ["exit_signal", 32, "u64", signal],

@@ -11,7 +11,7 @@
 // sees, for it has yet to give up root's rights; then the envoy clones the process (planBirth), which begins with none.
 
 import type { Process } from "../spec/config.gen.ts";
-import { CLOSE_RANGE_CLOEXEC } from "./abi/fcntl.ts";
+import { CLOSE_RANGE_CLOEXEC, F_DUPFD_CLOEXEC } from "./abi/fcntl.ts";
 import { PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS } from "./abi/prctl.ts";
 import {
   CLONE_INTO_CGROUP,
@@ -68,8 +68,6 @@ import { planNullStdio } from "./stdio.ts";
 import { planSysctl } from "./sysctl.ts";
 import { planConsole, planControllingTerminal, planTerminal, planTerminalStreams, type Terminal } from "./terminal.ts";
 import { checkCwd, planCwdAsRoot, planCwdAsUser } from "./working-directory.ts";
-
-const F_DUPFD_CLOEXEC = 1030;
 
 /** How a process is brought into the container's cgroups: descriptors that the agent inherits. */
 export interface CgroupEntry {

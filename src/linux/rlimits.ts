@@ -6,14 +6,13 @@
 
 import { engine } from "../engine/engine.ts";
 import type { Process } from "../spec/config.gen.ts";
+import { EPERM } from "./abi/errno.ts";
 import { RLIMITS, rlimit64 } from "./abi/resource.ts";
 import { syscall } from "./calls.ts";
 import { ConfigError } from "./errors.ts";
 import { SyscallError } from "./kernel.ts";
 import { call } from "./local.ts";
 import type { Plan } from "./plan.ts";
-
-const EPERM = 1;
 
 /** Soft and hard limit. */
 export interface Limit {

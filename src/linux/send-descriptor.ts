@@ -2,7 +2,7 @@
 // first byte, and no answer. --console-socket and listenerPath of seccomp are served by it.
 
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "./abi/ioctl.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM } from "./abi/socket.ts";
 import { close } from "./agent/descriptors.ts";
 import { send, socketAddress } from "./datagram.ts";
 import { call } from "./local.ts";

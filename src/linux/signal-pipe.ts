@@ -117,6 +117,11 @@ export function isIgnored(signal: number): boolean {
   return new DataView(now.buffer).getBigUint64(0, true) === BigInt(SIG_IGN);
 }
 
+/** Has a signal do what it does where nobody has said otherwise. */
+export function useDefault(signal: number): void {
+  exchange(signal, new Uint8Array(SIGACTION_SIZE), 0); // SIG_DFL is 0
+}
+
 /** Runs something with a signal ignored. */
 export function ignoring(signal: number, action: () => void): void {
   const before = new Uint8Array(SIGACTION_SIZE);

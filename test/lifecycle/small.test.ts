@@ -1,20 +1,10 @@
 // The small parts: ids of processes, writing, the log, messages, the rule for bundles, the default directory.
 
-import {
-  appendFileSync,
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-  type writeSync,
-} from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync, type writeSync } from "node:fs";
 import { execa } from "execa";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { nameOf } from "../../src/lifecycle/bundle-argument.ts";
 import { defaultRoot, globalsOf, logOf } from "../../src/lifecycle/globals.ts";
-import { libseccompVersion } from "../../src/lifecycle/libseccomp-version.ts";
 import { Log, type LogSettings } from "../../src/lifecycle/log.ts";
 import { messageOf } from "../../src/lifecycle/message.ts";
 import { writeAll } from "../../src/lifecycle/output.ts";
@@ -186,12 +176,4 @@ describe("global options", () => {
     expect(defaultRoot({ XDG_RUNTIME_DIR: "/run/user/1" })).toBe("/run/user/1/tsrun");
     expect(defaultRoot({})).toBe("/run/tsrun");
   });
-});
-
-test("libseccomp's version is in the name of the file that its soname leads to", () => {
-  const directory = temporary();
-  expect(libseccompVersion([directory])).toBeUndefined();
-  closeSync(openSync(`${directory}/libseccomp.so.2.6.1`, "w"));
-  symlinkSync("libseccomp.so.2.6.1", `${directory}/libseccomp.so.2`);
-  expect(libseccompVersion(["/nonexistent", directory])).toBe("2.6.1");
 });

@@ -112,7 +112,7 @@ describe("a terminal in the foreground, for a person", () => {
     },
   );
 
-  needs(except({ runc: "takes the caller's nevertheless", crun: "the same" }))(
+  needs(except({ runc: "takes the caller's nevertheless" }))(
     "a size in the configuration comes before theirs",
     async ({ box }) => {
       const process = { terminal: true, consoleSize: { height: 17, width: 93 } };
@@ -214,7 +214,7 @@ describe("a terminal in the foreground, without a person", () => {
 });
 
 describe("signals for a foreground process", () => {
-  needs(except({ crun: "does not" }))("real-time signals are passed on", async ({ box }) => {
+  test("real-time signals are passed on", async ({ box }) => {
     const container = box.container(sh("trap 'echo got; exit 8' 37; echo ready; while :; do sleep 0.02; done"));
     const running = container.beginRun();
     await new Promise((resolve) => running.stdout?.once("data", resolve));

@@ -67,13 +67,13 @@ describe("the session keyring", () => {
     });
   }
 
-  needs(gcc, names)("is the caller's with --no-new-keyring, for exec as well", async ({ box }) => {
+  needs(gcc)("is the caller's with --no-new-keyring, for exec as well", async ({ box }) => {
     const one = container(box);
     expect(await started(one, ["--no-new-keyring"])).not.toContain(one.id);
     expect((await one.exec(["/session"])).stdout).not.toContain(one.id);
   });
 
-  needs(gcc, names)("is that of hooks inside", async ({ box }) => {
+  needs(gcc)("is that of hooks inside", async ({ box }) => {
     const directory = box.makeDirectory("log");
     compile(join(directory, "session"));
     const hook = (kind: string) => ({

@@ -6,14 +6,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { idle, type Json, namespaces, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
-import { except, type Missing, needs } from "./harness/needs.ts";
+import { except, type Missing, needs, type Peers } from "./harness/needs.ts";
 import { outputOf, refusalOf } from "./harness/run.ts";
 
 const status = (field: string) => `grep ^${field}: /proc/self/status | tr -s ' \\t' ' '`;
 const process_ = (fields: Json) => ({ process: fields });
 
 describe("user", () => {
-  const rows: { name: string; user: Json; script: string; output: string; peers?: Parameters<typeof except>[0] }[] = [
+  const rows: { name: string; user: Json; script: string; output: string; peers?: Peers }[] = [
     { name: "uid and gid are set", user: { uid: 1000, gid: 2000 }, script: "id -u; id -g", output: "1000\n2000\n" },
     {
       name: "all four uids and gids are set",
@@ -175,20 +175,21 @@ describe("limits and switches", () => {
     });
   }
 
-  needs(
-    except({ runc: "Go raises the soft limit and 1.1 leaves it so", crun: "keeps what this test's engine raised" }),
-  )("without rlimits the caller's soft limit of open files is kept", async ({ box }) => {
-    const container = box.container(sh("ulimit -Sn; ulimit -Hn"));
-    const { execa } = await import("execa");
-    const { commandWords } = await import("./harness/runtime.ts");
-    const words = [...commandWords(), "--root", box.root, "run", "--bundle", container.bundle, container.id];
-    // From a shell, and from one that becomes the runtime: then only the runtime itself has the limit.
-    for (const line of ['"$@"; exit $?', 'exec "$@"']) {
-      const env = { TSRUN_TEST: box.word };
-      const result = await execa("sh", ["-c", `ulimit -Sn 333; ${line}`, "sh", ...words], { env });
-      expect(result.stdout.split("\n")[0]).toBe("333");
-    }
-  });
+  needs(except({ runc: "Go raises the soft limit and 1.1 leaves it so" }))(
+    "without rlimits the caller's soft limit of open files is kept",
+    async ({ box }) => {
+      const container = box.container(sh("ulimit -Sn; ulimit -Hn"));
+      const { execa } = await import("execa");
+      const { commandWords } = await import("./harness/runtime.ts");
+      const words = [...commandWords(), "--root", box.root, "run", "--bundle", container.bundle, container.id];
+      // From a shell, and from one that becomes the runtime: then only the runtime itself has the limit.
+      for (const line of ['"$@"; exit $?', 'exec "$@"']) {
+        const env = { TSRUN_TEST: box.word };
+        const result = await execa("sh", ["-c", `ulimit -Sn 333; ${line}`, "sh", ...words], { env });
+        expect(result.stdout.split("\n")[0]).toBe("333");
+      }
+    },
+  );
 
   needs(except({ runc: "does not know the annotation" }))(
     "the caller's groups are kept where an annotation says so",
@@ -273,15 +274,12 @@ describe("environment and directory", () => {
   });
 
   for (const fd of [3, 4, 5, 6, 7, 8, 9, 10]) {
-    needs(except({ runc: "1.1.5 predates the fix", crun: "1.8 predates the fix" }))(
-      `a cwd through leaked descriptor ${fd} does not lead out (CVE-2024-21626)`,
-      async ({ box }) => {
-        const container = box.container({ process: { args: ["cat", "etc/shadow"], cwd: `/proc/self/fd/${fd}` } });
-        const result = await container.run();
-        expect(result.code).not.toBe(0);
-        expect(result.stdout).toBe("");
-      },
-    );
+    test(`a cwd through leaked descriptor ${fd} does not lead out (CVE-2024-21626)`, async ({ box }) => {
+      const container = box.container({ process: { args: ["cat", "etc/shadow"], cwd: `/proc/self/fd/${fd}` } });
+      const result = await container.run();
+      expect(result.code).not.toBe(0);
+      expect(result.stdout).toBe("");
+    });
   }
 
   test("a large environment and a large argument reach the program", async ({ box }) => {

@@ -138,6 +138,25 @@ const ERRORS = {
 /** Name of an error, `ENOENT`. */
 export type ErrnoName = keyof typeof ERRORS;
 
+// Those that results of calls are compared with.
+export const EPERM = ERRORS.EPERM[0];
+export const ENOENT = ERRORS.ENOENT[0];
+export const ESRCH = ERRORS.ESRCH[0];
+export const EINTR = ERRORS.EINTR[0];
+export const EAGAIN = ERRORS.EAGAIN[0];
+export const EACCES = ERRORS.EACCES[0];
+export const EFAULT = ERRORS.EFAULT[0];
+export const EEXIST = ERRORS.EEXIST[0];
+export const ENODEV = ERRORS.ENODEV[0];
+export const ENOTDIR = ERRORS.ENOTDIR[0];
+export const EISDIR = ERRORS.EISDIR[0];
+export const EINVAL = ERRORS.EINVAL[0];
+export const EPIPE = ERRORS.EPIPE[0];
+export const ENAMETOOLONG = ERRORS.ENAMETOOLONG[0];
+export const ENOSYS = ERRORS.ENOSYS[0];
+export const ELOOP = ERRORS.ELOOP[0];
+export const ECONNRESET = ERRORS.ECONNRESET[0];
+
 /** The number of an error. */
 export function errnoNumber(name: ErrnoName): number {
   return ERRORS[name][0];

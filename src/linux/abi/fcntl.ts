@@ -1,5 +1,6 @@
-// <linux/fcntl.h>, <linux/openat2.h>, <asm-generic/fcntl.h>: flags of open, openat2 and the *at calls. See openat2(2).
-// O_DIRECTORY, O_NOFOLLOW and O_LARGEFILE differ between architectures.
+// <linux/fcntl.h>, <linux/openat2.h>, <linux/close_range.h>, <linux/memfd.h>: flags of open, openat2 and the *at calls, of
+// fcntl(2) and memfd_create(2). See openat2(2).
+// O_DIRECTORY and O_NOFOLLOW differ between architectures.
 
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
@@ -32,7 +33,21 @@ export const RESOLVE_IN_ROOT = 0x10;
 export const X_OK = 1;
 export const AT_EACCESS = 0x200;
 
+export const F_DUPFD_CLOEXEC = 1030;
+export const F_ADD_SEALS = 1033;
+export const F_SEAL_SEAL = 0x1;
+export const F_SEAL_SHRINK = 0x2;
+export const F_SEAL_GROW = 0x4;
+export const F_SEAL_WRITE = 0x8;
+
 export const CLOSE_RANGE_CLOEXEC = 4;
+
+export const MFD_CLOEXEC = 0x1;
+export const MFD_ALLOW_SEALING = 0x2;
+/** Linux 6.3; where vm.memfd_noexec=2 no other kind is to be had. */
+export const MFD_NOEXEC_SEAL = 0x8;
+/** Linux 6.3. Without it those kernels warn, or make the memfd not executable where vm.memfd_noexec=1. */
+export const MFD_EXEC = 0x10;
 
 /** Those that were asked for: plans have many, of few kinds, and nobody writes to them. */
 const hows = new Map<string, Uint8Array>();

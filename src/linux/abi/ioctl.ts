@@ -1,4 +1,4 @@
-// <asm-generic/ioctls.h>, <linux/sockios.h>, <linux/nsfs.h>: the ioctls that tsrun uses. See ioctl_tty(2), netdevice(7), ioctl_ns(2).
+// <asm-generic/ioctls.h>, <linux/sockios.h>: the ioctls that tsrun uses. See ioctl_tty(2), netdevice(7).
 
 export const TCGETS = 0x5401;
 export const TCSETS = 0x5402;
@@ -9,14 +9,6 @@ export const TIOCSPTLCK = 0x4004_5431;
 export const TIOCGPTN = 0x8004_5430;
 export const TIOCGPTPEER = 0x5441;
 
-export const NS_GET_USERNS = 0xb701;
-
-export const AF_UNIX = 1;
-export const AF_INET = 2;
-export const SOCK_STREAM = 1;
-export const SOCK_DGRAM = 2;
-export const SOCK_SEQPACKET = 5;
-export const SOCK_CLOEXEC = 0o2000000;
 export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP = 1;
 export const IFF_RUNNING = 0x40;

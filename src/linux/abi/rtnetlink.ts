@@ -5,8 +5,6 @@
 //    link        u8 family, pad, u16 type, s32 index, u32 flags, u32 change                       struct ifinfomsg
 //    address     u8 family, u8 prefix length, u8 flags, u8 scope, u32 index                       struct ifaddrmsg
 
-export const AF_NETLINK = 16;
-export const SOCK_RAW = 3;
 export const NETLINK_ROUTE = 0;
 
 export const NLMSG_ERROR = 2;

@@ -12,8 +12,6 @@ export const CLONE_NEWNET = 0x40000000;
 /** Bit 33: only clone3 takes it. */
 export const CLONE_INTO_CGROUP = 0x2_0000_0000;
 
-export const SIGCHLD = 17;
-
 /** `struct clone_args` (CLONE_ARGS_SIZE_VER2): eleven u64; those that tsrun uses are named. */
 export function cloneArgs(args: { flags: number; exitSignal: number; cgroup?: number }): Uint8Array {
   const bytes = new Uint8Array(88);

@@ -42,6 +42,7 @@ export const SIGNALS: Readonly<Record<string, number>> = {
 };
 
 export const SIGKILL = 9;
+export const SIGCHLD = 17;
 export const SIGNAL_MAX = 64;
 
 /** As in "SIGTERM"; its number where it has no name. */

@@ -4,6 +4,9 @@
 // Sending and receiving are plain writes and reads, which block: tsrun has nothing else to do meanwhile. A write always has
 // room, for the agent has read what came before; a read ends after a silence, silence.ts.
 
+import { EAGAIN, ECONNRESET, EPIPE } from "../abi/errno.ts";
+import { CLOSE_RANGE_CLOEXEC, F_DUPFD_CLOEXEC } from "../abi/fcntl.ts";
+import { AF_UNIX, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../abi/socket.ts";
 import { hostArchitecture, syscallNumber } from "../abi/syscalls.ts";
 import { SafetyViolation } from "../errors.ts";
 import { receiveDescriptor } from "../handing-over.ts";
@@ -12,20 +15,12 @@ import { checked, close, read, write } from "./descriptors.ts";
 import { openExecutable } from "./executable.ts";
 import { agentImage } from "./image.ts";
 import { type SpawnOptions, spawn } from "./posix-spawn.ts";
-import { endOf, giveAway, isChild, killAndReap } from "./reap.ts";
+import { type End, endOf, isChild, killAndReap } from "./reap.ts";
 import { describeSilence, limitSilence } from "./silence.ts";
 import { AGENT_SOCKET } from "./wire.ts";
 
-const AF_UNIX = 1;
-const SOCK_SEQPACKET = 5;
-const SOCK_CLOEXEC = 0o2000000;
-const F_DUPFD_CLOEXEC = 1030;
-const CLOSE_RANGE_CLOEXEC = 4;
 const FIRST_OTHER = 3;
 const LAST_DESCRIPTOR = 0xffff_ffff;
-const EAGAIN = 11;
-const EPIPE = 32;
-const ECONNRESET = 104;
 
 /** How to start an agent. */
 export interface AgentOptions {
@@ -73,13 +68,15 @@ export class Agent implements Disposable {
   readonly pid: number;
   readonly #socket: number;
   readonly #tell: Teller;
+  readonly #end: End;
   #open = true;
   #owned = true;
 
-  private constructor(socket: number, pid: number, tell: Teller = () => {}) {
+  private constructor(socket: number, pid: number, tell: Teller = () => {}, end: End = killAndReap) {
     this.#socket = socket;
     this.pid = pid;
     this.#tell = tell;
+    this.#end = end;
   }
 
   /** Starts an agent. It waits for its first message. SyscallError where the kernel refuses. */
@@ -97,11 +94,11 @@ export class Agent implements Disposable {
 
   /**
    * The child of a clone, which took the other end of `socket` as its own. It need not be a child of ours; but an answer
-   * that is no process at all must not be written to as one: to kill(2), 0 and -1 are many.
+   * that is no process at all must not be written to as one: to kill(2), 0 and -1 are many. `end` is how disposal ends it.
    */
-  static adopted(socket: number, pid: number, tell?: Teller): Agent {
+  static adopted(socket: number, pid: number, tell?: Teller, end?: End): Agent {
     if (!(pid > 0 && pid <= LAST_PID)) throw new SafetyViolation("agent", `${pid} is no process`);
-    return new Agent(socket, pid, tell);
+    return new Agent(socket, pid, tell, end);
   }
 
   /** The same, where it must be a child of ours: what is told may not be true, and things are done to the process by its number. */
@@ -149,7 +146,6 @@ export class Agent implements Disposable {
   /** Gives the process away: from here on disposal closes the socket, the process lives on, and its end is for others to see. */
   release(): void {
     this.#owned = false;
-    giveAway();
   }
 
   /** Closes the socket: the process, if it still listens, ends by itself. */
@@ -164,7 +160,7 @@ export class Agent implements Disposable {
   [Symbol.dispose](): void {
     this.hangUp();
     if (this.#owned) {
-      killAndReap(this.pid);
+      this.#end(this.pid);
     }
     this.#owned = false;
   }

@@ -1,10 +1,9 @@
 // Descriptors, with the errors of plans: read(2), write(2), close(2).
 
+import { EINTR } from "../abi/errno.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { SyscallError } from "../kernel.ts";
 import { syscall } from "../libc.ts";
-
-const EINTR = 4;
 
 /** Closes a descriptor. Linux has closed it even where it reports an error. */
 export function close(fd: number): void {

@@ -5,25 +5,25 @@
 // by anyone ever (CVE-2019-5736 was a write to the runtime's own binary through that link).
 // vm.memfd_noexec=2 refuses executable memfds with EACCES: then only a file that nobody but root can change will do.
 
-import { O_RDONLY } from "../abi/fcntl.ts";
+import { EACCES, EINVAL } from "../abi/errno.ts";
+import {
+  F_ADD_SEALS,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+  MFD_EXEC,
+  O_RDONLY,
+} from "../abi/fcntl.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { descriptorStatus } from "../file-status.ts";
 import { open, readLink } from "../files.ts";
 import { syscall } from "../libc.ts";
 import { checked, close, read, write } from "./descriptors.ts";
 
-const MFD_CLOEXEC = 0x1;
-const MFD_ALLOW_SEALING = 0x2;
-/** Linux 6.3. Without it those kernels warn, or make the memfd not executable where vm.memfd_noexec=1. */
-const MFD_EXEC = 0x10;
-const F_ADD_SEALS = 1033;
-const F_SEAL_SEAL = 0x1;
-const F_SEAL_SHRINK = 0x2;
-const F_SEAL_GROW = 0x4;
-const F_SEAL_WRITE = 0x8;
 const SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-const EACCES = 13;
-const EINVAL = 22;
 const WRITABLE_BY_OTHERS = 0o022;
 const NAME = "tsrun-agent";
 

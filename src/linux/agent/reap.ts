@@ -3,8 +3,10 @@
 // A process number may only be signalled while it is a child of ours that nobody has waited for: only then it cannot
 // have become another process's. wait4 with WNOHANG tells, because it fails for what is not our child.
 
+import { EINTR } from "../abi/errno.ts";
 import { SIGKILL, signalName } from "../abi/signal.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
+import { SyscallError } from "../kernel.ts";
 import { syscall } from "../libc.ts";
 import { close } from "./descriptors.ts";
 
@@ -13,39 +15,54 @@ const WEXITED = 4;
 const WNOWAIT = 0x1000000;
 const P_PID = 1;
 const ANY = -1;
-const EINTR = 4;
 const POLLIN = 1;
 /** How long a process may take from closing its socket to its end before it is taken for one that lives on. */
 const END_MS = 1000;
 
-/** Whether a child of ours was left to others. */
-let gaveAway = false;
+/** How a child of ours is ended. */
+export type End = (pid: number) => void;
 
-/** Leaves a child to whoever is its parent after us, and waits for it to end: no other is reaped on the way from now on. */
-export function giveAway(): void {
-  gaveAway = true;
+/**
+ * Kills and reaps a child of ours; a process that is not one is left alone. 0 and less are groups of processes: kill(2). No
+ * other is reaped on the way: one that was left to the caller to wait for may have ended.
+ */
+export function killAndReap(pid: number): void {
+  endAndReap(pid, pid);
 }
 
 /**
- * Kills and reaps a child of ours; a process that is not one is left alone. 0 and less are groups of processes: kill(2). Other
- * children that have ended are reaped on the way, unless one of them was given away: the first process of a pid namespace ends
- * only when all others in it have been, and one of these may be a child of ours that we were never told of, since the agent that
- * made it was killed.
+ * The same with a container's first process. That of a pid namespace ends only when all others in it have been reaped, and one
+ * of these may be a child of ours that we were never told of, since the agent that made it was killed: all that have ended are
+ * reaped on the way. pid_namespaces(7)
  */
-export function killAndReap(pid: number): void {
+export function killAndReapInit(pid: number): void {
+  endAndReap(pid, ANY);
+}
+
+function endAndReap(pid: number, waitedFor: number): void {
   if (pid <= 0) return;
   if (syscall(syscallNumber("wait4"), pid, 0, WNOHANG, 0) !== 0) {
     return;
   }
   syscall(syscallNumber("kill"), pid, SIGKILL);
   for (let reaped = 0; reaped !== pid && (reaped >= 0 || reaped === -EINTR); ) {
-    reaped = syscall(syscallNumber("wait4"), gaveAway ? pid : ANY, 0, 0, 0);
+    reaped = syscall(syscallNumber("wait4"), waitedFor, 0, 0, 0);
   }
 }
 
 /** Whether a process is a child of ours that nobody has waited for. waitid(2) */
 export function isChild(pid: number): boolean {
   return syscall(syscallNumber("waitid"), P_PID, pid, 0, WEXITED | WNOHANG | WNOWAIT, 0) === 0;
+}
+
+/** Waits for a child of ours to end; its wait status. @throws SyscallError: no status must not pass for success */
+export function waitFor(pid: number): number {
+  const status = new Int32Array(2);
+  for (;;) {
+    const reaped = syscall(syscallNumber("wait4"), pid, new Uint8Array(status.buffer), 0, 0);
+    if (reaped === pid) return status[0] ?? 0;
+    if (reaped !== -EINTR) throw new SyscallError({ name: "wait4", args: [pid] }, -reaped, "");
+  }
 }
 
 /** Reaps the children that have ended. Whether there are others. */

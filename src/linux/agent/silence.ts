@@ -5,14 +5,13 @@
 // Stopped, it is taken for attacked: before its program runs nobody has a reason to stop it. Anything else may be slow for
 // good reason (a file system that is a network away, a container that is frozen): that is told, once, and waited for.
 
+import { SO_RCVTIMEO, SOL_SOCKET } from "../abi/socket.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { SafetyViolation } from "../errors.ts";
 import { readText } from "../files.ts";
 import { syscall } from "../libc.ts";
 import { checked } from "./descriptors.ts";
 
-const SOL_SOCKET = 1;
-const SO_RCVTIMEO = 20;
 /** What a silence is, in seconds. */
 export const SILENCE = 5;
 const TIMEVAL = new Uint8Array(BigInt64Array.of(BigInt(SILENCE), 0n).buffer);

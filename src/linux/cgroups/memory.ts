@@ -65,7 +65,8 @@ function swappiness(value: Int | undefined): Int | undefined {
   throw new ConfigError("linux.resources.memory.swappiness", `${value} is not in 0-100`);
 }
 
-function isUnlimited(value: Int | undefined): boolean {
+/** Whether a limit is given, and is none. */
+export function isUnlimited(value: Int | undefined): boolean {
   return value !== undefined && BigInt(value) === -1n;
 }
 

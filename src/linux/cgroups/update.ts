@@ -7,6 +7,7 @@ import type { CpuLimits, LinuxResources, MemoryLimits } from "../../spec/config.
 import type { Cgroup } from "./cgroup.ts";
 import { count, exact } from "./count.ts";
 import { CgroupError } from "./error.ts";
+import { isUnlimited } from "./memory.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
 import { Manager } from "./systemd/manager.ts";
@@ -79,10 +80,6 @@ type Int = number | bigint;
 
 function isSet(value: Int | undefined): boolean {
   return value !== undefined && Number(value) !== 0;
-}
-
-function isUnlimited(value: Int | undefined): boolean {
-  return value !== undefined && Number(value) === -1;
 }
 
 /** What a file held before a write to it. */

@@ -48,7 +48,7 @@ export class WatchedFile implements Disposable {
 }
 
 /** The number after `key` in lines of keys and values; 0 where it is not there. */
-export function numberAfter(text: string, key: string): number {
+function numberAfter(text: string, key: string): number {
   const line = text.split("\n").find((each) => each.startsWith(`${key} `));
   return line === undefined ? 0 : Number(line.slice(key.length + 1));
 }

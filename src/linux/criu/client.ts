@@ -6,17 +6,16 @@
 
 import { errnoName } from "../abi/errno.ts";
 import { AT_FDCWD, CLOSE_RANGE_CLOEXEC, O_DIRECTORY, O_RDONLY, O_RDWR } from "../abi/fcntl.ts";
-import { AF_UNIX, SOCK_SEQPACKET } from "../abi/ioctl.ts";
+import { AF_UNIX, SOCK_SEQPACKET } from "../abi/socket.ts";
 import { Agent } from "../agent/agent.ts";
 import { close, write } from "../agent/descriptors.ts";
 import type { SpawnOptions } from "../agent/posix-spawn.ts";
-import { describeStatus, endOf, killAndReap } from "../agent/reap.ts";
+import { describeStatus, endOf, killAndReap, waitFor } from "../agent/reap.ts";
 import { close as closeCall, syscall } from "../calls.ts";
 import { OpenFile } from "../files.ts";
 import { planHandingOver, receiveWithDescriptor } from "../handing-over.ts";
 import { findProgram, ownEnvironment } from "../host-program.ts";
 import { AgentKernel } from "../kernel.ts";
-import { call } from "../local.ts";
 import { AgentSocket, Out, Plan, Strings } from "../plan.ts";
 import { stopIgnoringChildren } from "../sigchld.ts";
 import { CriuError } from "./error.ts";
@@ -120,7 +119,7 @@ export class Criu implements Disposable {
     if (this.#ended) return;
     this.#ended = true;
     close(this.#socket);
-    call("criu", "wait4", this.#pid, 0, 0, 0);
+    waitFor(this.#pid);
   }
 
   /** Has it end, by force if it takes too long. */
@@ -148,9 +147,7 @@ export class Criu implements Disposable {
   #gone(): CriuError {
     this.#ended = true;
     close(this.#socket);
-    const status = new Int32Array(2);
-    call("criu", "wait4", this.#pid, new Uint8Array(status.buffer), 0, 0);
-    return new CriuError(`criu ${describeStatus(status[0] ?? 0)} before it had answered`);
+    return new CriuError(`criu ${describeStatus(waitFor(this.#pid))} before it had answered`);
   }
 }
 

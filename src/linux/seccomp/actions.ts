@@ -2,6 +2,7 @@
 // ("config-linux.md#seccomp"), libseccomp has the kernel's numbers.
 
 import type { SeccompAction } from "../../spec/config.gen.ts";
+import { EPERM } from "../abi/errno.ts";
 
 /** Kills the thread; the kernel's choice for what nobody should have called. */
 export const SECCOMP_RET_KILL_THREAD = 0;
@@ -19,8 +20,6 @@ const ACTIONS: Readonly<Record<SeccompAction, number>> = {
   SCMP_ACT_LOG: 0x7ffc_0000,
   SCMP_ACT_ALLOW: 0x7fff_0000,
 };
-
-const EPERM = 1;
 
 /** The 32 bits that the filter returns. Actions that carry a number carry `errnoRet`, or EPERM; the spec checked it. */
 export function actionValue(action: SeccompAction, errnoRet: number = EPERM): number {

@@ -11,7 +11,7 @@ import type { Seccomp, SeccompArg, SeccompFlag, SeccompOperator, SeccompRule } f
 import { concatBytes } from "../bytes.ts";
 import { ConfigError } from "../errors.ts";
 import { actionValue } from "./actions.ts";
-import { knowsFlags } from "./kernel-flags.ts";
+import { knowsFlags, NEW_LISTENER } from "./kernel-flags.ts";
 import { type Condition, Filter } from "./libseccomp.ts";
 import { searchProgram } from "./search.ts";
 import { verdictsByName, verdictsByNumber } from "./verdicts.ts";
@@ -23,9 +23,6 @@ export interface CompiledSeccomp {
   /** SECCOMP_FILTER_FLAG_* */
   readonly flags: number;
 }
-
-/** Has seccomp(2) return the descriptor of a listener. */
-const NEW_LISTENER = 1 << 3;
 
 /** TSYNC is for other threads of the process, of which a container's first has none: accepted and not used. */
 const FLAGS: Readonly<Record<SeccompFlag, number>> = {

@@ -4,14 +4,16 @@
 //
 // Calls return 0, or -errno as a 32-bit int in a 64-bit register, whose upper half means nothing: `int`.
 
-import { errnoName, errnoText } from "../abi/errno.ts";
+import { EINVAL, errnoName, errnoText } from "../abi/errno.ts";
+import { MFD_CLOEXEC, MFD_NOEXEC_SEAL } from "../abi/fcntl.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { ConfigError } from "../errors.ts";
 import { close, fileCall, readAll } from "../files.ts";
 import { type NativeFunction, syscall } from "../libc.ts";
 import { neededLibrary } from "../needed-library.ts";
 
-const SONAME = "libseccomp.so.2";
+/** The name that ld.so(8) knows the library by. */
+export const SONAME = "libseccomp.so.2";
 const FUNCTIONS = {
   seccomp_init: 1,
   seccomp_release: 1,
@@ -147,10 +149,6 @@ function int(word: number): number {
 }
 
 const NAME = "tsrun-seccomp";
-const MFD_CLOEXEC = 1;
-/** Linux 6.3; where vm.memfd_noexec=2 no other kind is to be had. */
-const MFD_NOEXEC_SEAL = 8;
-const EINVAL = 22;
 
 function memfd(): number {
   const number = syscallNumber("memfd_create");

@@ -9,6 +9,7 @@
 // profile names does not exist, on each architecture for itself. runc does the same; the order of numbers is that of history.
 
 import type { SeccompRule } from "../../spec/config.gen.ts";
+import { ENOSYS } from "../abi/errno.ts";
 import { actionValue, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_KILL_THREAD } from "./actions.ts";
 import { type Filter, UNKNOWN } from "./libseccomp.ts";
 import type { Numbers, Range, Verdict } from "./search.ts";
@@ -28,7 +29,6 @@ const MULTIPLEXERS = ["socketcall", "ipc"];
 /** Calls of x32 come with the AUDIT_ARCH of x86-64, and this bit. */
 const X32 = 0x4000_003e;
 const X32_BIT = 0x4000_0000;
-const ENOSYS = 38;
 
 /** The one answer that each name gets, whatever its arguments; undefined where there is more to it. */
 export function verdictsByName(rules: readonly SeccompRule[], defaultAction: number): Map<string, Verdict> {

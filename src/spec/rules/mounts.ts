@@ -78,7 +78,7 @@ function idmapRules(mount: Mount, user: boolean, place: readonly (string | numbe
   idMappingRules(gidMappings, [...place, "gidMappings"], report);
 }
 
-/** A path as seen from "/", without ".", ".." and doubled slashes. (node:path would do; loading it costs a millisecond.) */
+/** A path as seen from "/", without ".", ".." and doubled slashes. (spec imports nothing, linux/paths.ts neither.) */
 function absolute(path: string): string {
   const names: string[] = [];
   for (const name of path.split("/")) {

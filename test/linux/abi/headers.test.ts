@@ -15,6 +15,7 @@ import * as prctl from "../../../src/linux/abi/prctl.ts";
 import * as resource from "../../../src/linux/abi/resource.ts";
 import * as rtnetlink from "../../../src/linux/abi/rtnetlink.ts";
 import * as sched from "../../../src/linux/abi/sched.ts";
+import * as socket from "../../../src/linux/abi/socket.ts";
 import * as stat from "../../../src/linux/abi/stat.ts";
 import * as termios from "../../../src/linux/abi/termios.ts";
 
@@ -39,7 +40,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   fcntl: {
     exports: fcntl,
-    headers: ["linux/fcntl.h", "linux/openat2.h", "linux/close_range.h", "unistd.h"],
+    headers: ["linux/fcntl.h", "linux/openat2.h", "linux/close_range.h", "linux/memfd.h", "unistd.h"],
+    called: (name) => (name === "MFD_NOEXEC_SEAL" || name === "MFD_EXEC" ? "" : undefined), // of Linux 6.3
   },
   stat: {
     exports: stat,
@@ -78,11 +80,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   ioctl: {
     exports: ioctl,
-    headers: ["sys/ioctl.h", "linux/sockios.h", "linux/nsfs.h", "sys/socket.h", "net/if.h"],
+    headers: ["sys/ioctl.h", "linux/sockios.h", "net/if.h"],
   },
+  socket: { exports: socket, headers: ["sys/socket.h", "linux/netlink.h"] },
   rtnetlink: {
     exports: rtnetlink,
-    headers: ["sys/socket.h", "linux/netlink.h", "linux/rtnetlink.h", "linux/if_link.h", "linux/if_addr.h"],
+    headers: ["linux/netlink.h", "linux/rtnetlink.h", "linux/if_link.h", "linux/if_addr.h"],
     called: (name) => ({ LINK_SIZE: "sizeof(struct ifinfomsg)", ADDRESS_SIZE: "sizeof(struct ifaddrmsg)" })[name],
   },
   resource: { exports: resource, headers: ["linux/resource.h"] },

@@ -1,14 +1,14 @@
 // An agent that is not ours: something in the container has got hold of it, or answers in its place. Whatever bytes it sends,
 // tsrun ends with an error of its own kind, soon, and does nothing to a process or descriptor that is no answer's to name.
 
-import { closeSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, readFileSync, writeSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expectHeir } from "../../../src/lifecycle/beget.ts";
 import { Descriptors } from "../../../src/lifecycle/descriptors.ts";
 import { startFailure } from "../../../src/lifecycle/start-failure.ts";
 import { Agent, AgentEnded, socketpair } from "../../../src/linux/agent/agent.ts";
-import { killAndReap } from "../../../src/linux/agent/reap.ts";
+import { killAndReap, killAndReapInit } from "../../../src/linux/agent/reap.ts";
 import { FRAME_SIZE, FRAMES, HEADER, HEADER_SIZE, MESSAGE_MAX } from "../../../src/linux/agent/wire.ts";
 import { syscall } from "../../../src/linux/calls.ts";
 import { encode } from "../../../src/linux/encode.ts";
@@ -126,6 +126,12 @@ describe("A reply", () => {
   });
 });
 
+/** proc_pid_status(5); undefined where it has been reaped. */
+function stateOf({ pid }: Agent): string | undefined {
+  if (!existsSync(`/proc/${pid}`)) return undefined;
+  return /^State:\t(\w)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+}
+
 describe("An agent", () => {
   it("that is no process is not adopted, and nothing that is none is killed", () => {
     for (const pid of [0, -1, -process.pid, Number.NaN, 4_194_305, 2 ** 53])
@@ -150,12 +156,23 @@ describe("An agent", () => {
     const other = Agent.spawn();
     given.release();
     given[Symbol.dispose](); // it ends by itself, as a program does that has little to do
-    const state = () => /^State:\t(\w)/m.exec(readFileSync(`/proc/${given.pid}/status`, "utf8"))?.[1];
-    while (state() !== "Z");
+    while (stateOf(given) !== "Z");
     process.kill(other.pid, "SIGSTOP"); // as on a busy machine, it does not end before it is killed
     other[Symbol.dispose]();
-    expect(state()).toBe("Z");
+    expect(stateOf(given)).toBe("Z");
     killAndReap(given.pid);
+  });
+
+  it("that leads a pid namespace is ended with what has ended in it and nobody knows of", () => {
+    const unknown = Agent.spawn();
+    const [ours, theirs] = socketpair();
+    const first = Agent.adopted(ours, Agent.spawn().pid, undefined, killAndReapInit);
+    unknown.hangUp();
+    while (stateOf(unknown) !== "Z");
+    process.kill(first.pid, "SIGSTOP");
+    first[Symbol.dispose]();
+    expect(stateOf(unknown)).toBeUndefined();
+    closeSync(theirs);
   });
 
   it("that floods is heard once for each question, and a reply too long for us is refused", () => {

@@ -10,7 +10,8 @@ import { test } from "../harness/fixture.ts";
 import { except, needs } from "../harness/needs.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 
-const peersLeak = except({ runc: "1.1.5 predates the fix", crun: "1.8 predates the fix" });
+const crunLeads = except({ crun: "1.8 predates the fix" });
+
 /** Directories of the host's that a careless caller leaves open in the runtime. */
 function leak(box: Sandbox): number[] {
   const open = ["/", "/etc", "/sys/fs/cgroup"].map((path) => openSync(path, "r"));
@@ -31,18 +32,18 @@ async function running(box: Sandbox, ...overrides: Json[]): Promise<Container> {
 const LIST = "ls /proc/self/fd; ls -l /proc/self/fd | grep -c ' -> /\\(etc\\|sys\\)'";
 
 describe("what the caller has left open", () => {
-  needs(except({ crun: "hands it on" }))("is not open in the program of run", async ({ box }) => {
+  test("is not open in the program of run", async ({ box }) => {
     const result = await box.container(sh(LIST)).run([], { descriptors: leak(box) });
     expect(result.stdout).toBe("0\n1\n2\n3\n0\n"); // 3: ls reads the directory by it
   });
 
-  needs(except({ crun: "hands it on" }))("is not open in the program of exec", async ({ box }) => {
+  test("is not open in the program of exec", async ({ box }) => {
     const container = await running(box);
     const result = await container.exec(["sh", "-c", LIST], [], { descriptors: leak(box) });
     expect(result.stdout).toBe("0\n1\n2\n3\n0\n");
   });
 
-  needs(except({ crun: "hands it on" }))("is not open in a hook", async ({ box }) => {
+  test("is not open in a hook", async ({ box }) => {
     const out = box.path("hook");
     const hook = { path: "/bin/sh", args: ["sh", "-c", `ls /proc/self/fd >${out}`] };
     const container = box.container({ hooks: { createRuntime: [hook] } });
@@ -56,7 +57,7 @@ describe("a path through a descriptor", () => {
   // As many as a process on its way in may have, and the numbers that agents use for their sockets.
   const numbers = [...Array.from({ length: 24 }, (_, i) => i), 60, 61];
 
-  needs(peersLeak)(
+  needs(crunLeads)(
     "is no working directory of run's, and none of its programs, whatever its number",
     async ({ box }) => {
       const descriptors = leak(box);
@@ -73,7 +74,7 @@ describe("a path through a descriptor", () => {
     },
   );
 
-  needs(peersLeak)("is none of exec's either", async ({ box }) => {
+  needs(crunLeads)("is none of exec's either", async ({ box }) => {
     const descriptors = leak(box);
     const container = await running(box);
     for (const number of numbers) {
@@ -100,7 +101,7 @@ describe("a working directory outside the root", () => {
   // In the host's pid namespace there is a process whose root is the host's: as root, the way to it is open.
   const hostPid = namespaces("mount", "ipc", "uts", "network");
   for (const name of ["root", "root/etc", "cwd"]) {
-    needs(peersLeak)(
+    needs(crunLeads)(
       `is refused to run and to exec: /proc/PID/${name} of the host's pid namespace`,
       async ({ box }) => {
         const cwd = `/proc/${process.pid}/${name}`;
@@ -110,7 +111,7 @@ describe("a working directory outside the root", () => {
         const container = await running(box, hostPid);
         const exec = await container.execProcess({ args: ["cat", "etc/shadow", "shadow"], cwd });
         expect([exec.code === 0, exec.stdout]).toEqual([false, ""]);
-        expect(exec.stderr).toMatch(/outside the container/);
+        expect(exec.stderr).toMatch(/outside (the|of) container/);
       },
     );
   }

@@ -93,19 +93,18 @@ describe("a volume", () => {
     ["sys", "is a link to a volume"],
     ["proc", "is a link that leads nowhere"],
   ] as const) {
-    needs(except({ crun: "follows it" }))(
-      `holds no ${name} file system of the container's: /${name} ${kind} (CVE-2019-19921, CVE-2023-28642)`,
-      async ({ box }) => {
-        const volume = box.makeDirectory("volume");
-        const bind = { destination: "/volume", type: "bind", source: volume, options: ["bind"] };
-        const container = box.container(sh("echo ran"), { mounts: [bind, ...MOUNTS] });
-        rmSync(join(container.rootfs, name), { recursive: true });
-        symlinkSync(kind.endsWith("volume") ? "/volume" : "/nowhere/at/all", join(container.rootfs, name));
-        const result = await container.create();
-        expect(result.code).toBe(1);
-        expect(inventory(volume)).toEqual([]);
-      },
-    );
+    test(`holds no ${name} file system of the container's: /${name} ${kind} (CVE-2019-19921, CVE-2023-28642)`, async ({
+      box,
+    }) => {
+      const volume = box.makeDirectory("volume");
+      const bind = { destination: "/volume", type: "bind", source: volume, options: ["bind"] };
+      const container = box.container(sh("echo ran"), { mounts: [bind, ...MOUNTS] });
+      rmSync(join(container.rootfs, name), { recursive: true });
+      symlinkSync(kind.endsWith("volume") ? "/volume" : "/nowhere/at/all", join(container.rootfs, name));
+      const result = await container.create();
+      expect(result.code).toBe(1);
+      expect(inventory(volume)).toEqual([]);
+    });
   }
 });
 

@@ -51,8 +51,11 @@ export function fileSystem(type: string): Missing {
   return known.some((line) => line.split("\t")[1] === type) ? undefined : `this kernel has no ${type} file system`;
 }
 
+/** What peers do instead, by peer. */
+export type Peers = Partial<Record<Exclude<RuntimeKind, "tsrun">, string>>;
+
 /** Excepts peers that do otherwise: the test is tsrun's, and the reason says what they do. */
-export function except(peers: Partial<Record<Exclude<RuntimeKind, "tsrun">, string>>): Missing {
+export function except(peers: Peers): Missing {
   const reason = runtimeKind === "tsrun" ? undefined : peers[runtimeKind];
   return reason === undefined ? undefined : `${runtimeKind}: ${reason}`;
 }

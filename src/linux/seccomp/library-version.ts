@@ -1,9 +1,8 @@
 // The version of libseccomp, without loading it: ld.so(8) finds the library under its soname, and that is a link to the
 // file that carries the whole version in its name. (--version and features are asked by every engine at its start.)
 
-import { realPath } from "../linux/files.ts";
-
-const SONAME = "libseccomp.so.2";
+import { realPath } from "../files.ts";
+import { SONAME } from "./libseccomp.ts";
 
 /** Where the loader looks, distribution by distribution. */
 const DIRECTORIES = [
