@@ -181,11 +181,12 @@ function planSources(plan: Plan, given: Given, { placement }: Shell, kept: strin
   return planOpenSources(plan, { mounts, directory: dirname(kept), kept });
 }
 
-function optionsOf({ flags }: Revival, { namespaces, asked, streams }: Given): Asked["options"] {
+function optionsOf({ flags }: Revival, { config, namespaces, asked, streams }: Given): Asked["options"] {
   const { inherit_fd, join_ns } = namespacesToJoin(namespaces.joined);
   return {
     ...asked.options,
     evasive_devices: true,
+    orphan_pts_master: config.process?.terminal ?? false, // another that it has is the caller's, with --shell-job
     rst_sibling: true, // init is tsrun's child
     join_ns,
     inherit_fd: [...inherit_fd, ...inheritedStreams(streams)],
