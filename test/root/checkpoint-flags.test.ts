@@ -3,7 +3,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
-import { cgroupVersion, readCgroup } from "./harness/cgroup-files.ts";
+import { cgroupFile, cgroupVersion, readCgroup } from "./harness/cgroup-files.ts";
 import { type Json, merge, mounts, namespaces, sh } from "./harness/config.ts";
 import { checkpoint, counting, criu, pause, restore, socketOptions } from "./harness/criu.ts";
 import { except, kernelFile, type Missing, needs, program } from "./harness/needs.ts";
@@ -163,6 +163,30 @@ describe("flags of checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
         expect(await restore(box, container, ...flags)).toMatchObject({ code: 0, stderr: "" });
         expect(readCgroup(container.id, "pids.max")).toBe(limit);
         expect(readFileSync(`/proc/${(await container.state()).pid}/cgroup`, "utf8")).toContain(`/${container.id}\n`);
+      },
+    );
+
+  for (const [mode, kept] of [
+    ["soft", "max"],
+    ["full", "77"],
+  ] as const)
+    needs(
+      ...criu,
+      ofTsrun,
+      cgroupVersion === "v2" ? undefined : "for cgroup v2",
+    )(
+      `--manage-cgroups-mode ${mode}: of cgroup v2 ${kept === "77" ? "its depth and number of descendants" : "nothing"}`,
+      async ({ box }) => {
+        const container = box.container(counting());
+        await container.runDetached();
+        await container.untilOutput("1\n");
+        const files = ["cgroup.max.depth", "cgroup.max.descendants"];
+        for (const file of files) writeFileSync(cgroupFile(container.id, file), "77");
+        const flags = ["--manage-cgroups-mode", mode];
+        expect(await checkpoint(box, container, ...flags)).toMatchObject({ code: 0, stderr: "" });
+        expect(await restore(box, container, ...flags)).toMatchObject({ code: 0, stderr: "" });
+        expect(files.map((file) => readCgroup(container.id, file))).toEqual([kept, kept]);
+        expect((await container.state()).status).toBe("running");
       },
     );
 

@@ -2,11 +2,11 @@
 // the host mounts, mount_namespaces(7).
 
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { type Json, linux, mounts } from "./harness/config.ts";
 import type { Container } from "./harness/container.ts";
-import { counting, criu, mapped, pause, SLOW } from "./harness/criu.ts";
+import { checkpoint, counting, criu, mapped, pause, restore, SLOW } from "./harness/criu.ts";
 import { except, needs } from "./harness/needs.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
@@ -26,7 +26,15 @@ describe("the mounts of a restored container [qemu]", { timeout: 120_000 }, () =
     const container = mapped(box, binds);
     expect(await container.runDetached()).toMatchObject({ code: 0, stderr: "" });
     await container.untilOutput("1\n");
-    await moved(box, container);
+    const plain = readFileSync(`${container.bundle}/config.json`, "utf8");
+    const hooks = { createRuntime: [{ path: "/bin/false" }] };
+    container.writeConfig(JSON.stringify({ ...JSON.parse(plain), hooks }));
+    expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
+    expect(await restore(box, container)).toMatchObject({ code: 1, stderr: expect.stringContaining("createRuntime") });
+    expect([readdirSync(box.root).includes(container.id), mountsOfHost(box)]).toEqual([false, []]);
+    container.writeConfig(plain);
+    expect(await restore(box, container)).toMatchObject({ code: 0 });
+    expect(mountsOfHost(box)).toEqual([]);
     const inside = await container.exec(["sh", "-c", "cat /v/in /etc/file; cat /proc/self/mountinfo"]);
     expect(inside.stdout).toMatch(/^volume\/in\nfile\n/);
     expect(inside.stdout).toMatch(/\/closed\/volume \/v rw,nosuid/);
@@ -97,6 +105,13 @@ async function mountNamespace(box: Sandbox, propagation: "shared" | "private"): 
   box.defer(() => void holder.kill("SIGKILL"));
   while (readFileSync(`/proc/${holder.pid}/comm`, "utf8") !== "sleep\n") await pause();
   return ["nsenter", `--mount=/proc/${holder.pid}/ns/mnt`];
+}
+
+/** What of the test's own is mounted on the host. */
+function mountsOfHost({ word }: Sandbox): string[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(word));
 }
 
 /** The mountinfo of its process. */
