@@ -98,10 +98,11 @@ describe("the mounts of a restored container [qemu]", { timeout: 120_000 }, () =
   });
 });
 
-/** What to call a program under, for it to see mounts of its own, all of a kind. */
+/** What to call a program under, for it to see mounts of its own, all of a kind, and nothing of theirs to come out. */
 async function mountNamespace(box: Sandbox, propagation: "shared" | "private"): Promise<string[]> {
-  const flags = ["--mount", "--propagation", propagation];
-  const holder = spawn("unshare", [...flags, "sleep", "1000"], { stdio: "ignore" });
+  const script = `mount --make-r${propagation} / && exec sleep 1000`;
+  const flags = ["--mount", "--propagation", "private", "sh", "-c", script];
+  const holder = spawn("unshare", flags, { stdio: "ignore" });
   box.defer(() => void holder.kill("SIGKILL"));
   while (readFileSync(`/proc/${holder.pid}/comm`, "utf8") !== "sleep\n") await pause();
   return ["nsenter", `--mount=/proc/${holder.pid}/ns/mnt`];

@@ -1,5 +1,6 @@
 // process.selinuxLabel, linux.mountLabel and exec's --process-label. The kernel takes a label that its policy knows: `npm test`
-// boots a guest with SELinux for this file, whose policy (test/vm/selinux.cil) is loaded here.
+// boots a guest with SELinux for this file, whose policy (test/vm/selinux.cil) is loaded here. What wants CRIU as well, [qemu], is
+// run by `npm run test:vm -- --backend=qemu --selinux` alone.
 
 import { execFileSync } from "node:child_process";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
