@@ -75,8 +75,8 @@ function ofContainer(container: Container): Partial<CriuOptions> {
 }
 
 /**
- * None where a process is stopped by a signal, and the cgroup is of version 1: CRIU, which traces each, waits for it to move, and in
- * there it is frozen. (One that the container was paused with cannot be told from the others.)
+ * None where a process is stopped by a signal, and the cgroup is of version 1: CRIU, which traces each, waits for it to move, and
+ * in there it is frozen. (One that the container was paused with cannot be told from the others.)
  */
 function freezerOf(cgroup: Cgroup): string | undefined {
   const isStopped = (pid: number): boolean => processStat(pid)?.state === "T";

@@ -1,5 +1,5 @@
-// The mounts of a restored container that are not its own: where their sources are closed to its root, and how they take part in what
-// the host mounts, mount_namespaces(7).
+// The mounts of a restored container that are not its own: where their sources are closed to its root, and how they take part
+// in what the host mounts, mount_namespaces(7).
 
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";

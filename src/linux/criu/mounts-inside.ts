@@ -1,6 +1,6 @@
-// What is mounted where for a process, a running container's asked from outside: a path is resolved in its root, by openat2(2), and the
-// number of the mount found there, statx(2), is looked up in its mountinfo. Nothing that the container has laid there as a trap is followed out
-// of its root.
+// What is mounted where for a process, a running container's asked from outside: a path is resolved in its root, by openat2(2),
+// and the number of the mount found there, statx(2), is looked up in its mountinfo. Nothing that the container has laid there
+// as a trap is followed out of its root.
 
 import {
   AT_EMPTY_PATH,

@@ -1,16 +1,17 @@
-// Sources of bind mounts that a container with a user namespace can be given. The task that CRIU restores binds them by itself, as the
-// container's root, by their paths, and each mount alone. So there are two obstacles:
+// Sources of bind mounts that a container with a user namespace can be given. The task that CRIU restores binds them by itself,
+// as the container's root, by their paths, and each mount alone. So there are two obstacles:
 //
 //    a directory above that is closed to it    as Podman has it with a container's own files: it does not reach the source
-//    a mount below                             is not to be taken off: in a user namespace what is covered is not bound without its cover
+//    a mount below                             may not be taken off: in a user namespace what it covers is not bound alone
 //
-// Such sources are bound beforehand, in the mount namespace of CRIU's alone, below the container's directory; and since that is closed to
-// the container's root, too, a file system of the restore's own covers it from the first directory on that is. All are gone with
-// CRIU, however that ends. On disk nothing changes.
+// Such sources are bound beforehand, in the mount namespace of CRIU's alone, below the container's directory; and since that is
+// closed to the container's root, too, a file system of the restore's own covers it from the first directory on that is. All
+// are gone with CRIU, however that ends. On disk nothing changes.
 //
 // Of a covered one that is the whole mount, without what is below it: where a mount of the container's is to be a slave of the
-// host's, CRIU copies that from the mount that its source lies in, which must show the root of each that is alike (root.ts). Of a closed
-// one it is no more than the source: others could do by it what they cannot on the host. It serves, then, for itself alone.
+// host's, CRIU copies that from the mount that its source lies in, which must show the root of each that is alike (root.ts). Of
+// a closed one it is no more than the source: others could do by it what they cannot on the host. It serves, then, for itself
+// alone.
 
 import { AT_FDCWD, O_PATH } from "../abi/fcntl.ts";
 import { S_IFREG } from "../abi/stat.ts";

@@ -1,14 +1,15 @@
-// The root file system as CRIU wants it, in mount namespaces of CRIU's alone: the host never sees what is mounted there, and it is gone with
-// CRIU, however that ends.
+// The root file system as CRIU wants it, in mount namespaces of CRIU's alone: the host never sees what is mounted there, and it
+// is gone with CRIU, however that ends.
 //
-// There the mount that the root lies in is bound at a place that nothing covers. (All of it: CRIU makes mounts of the container's slaves
-// of the host's again, mount_namespaces(7), by copying from that of their source, which must show the root of each. The root's may
-// have to serve for a volume beside it.) Before that, in another such copy, the mount points of the config are made where the
-// bundle does not have them: on the machine that the images come from they were, or lay in what was mounted below.
+// There the mount that the root lies in is bound at a place that nothing covers. (All of it: CRIU makes mounts of the
+// container's slaves of the host's again, mount_namespaces(7), by copying from that of their source, which must show the root
+// of each. The root's may have to serve for a volume beside it.) Before that, in another such copy, the mount points of the
+// config are made where the bundle does not have them: on the machine that the images come from they were, or lay in what was
+// mounted below.
 //
-// What CRIU copies from must be shared or a slave, which on the host it may not be, though it was where the images come from. So there
-// are two namespaces: all mounts of the second, which becomes CRIU's, are slaves of those of the first, and these of the host's where
-// they are shared. Once the first is gone, so is what was between the container and the host.
+// What CRIU copies from must be shared or a slave, which on the host it may not be, though it was where the images come from.
+// So there are two namespaces: all mounts of the second, which becomes CRIU's, are slaves of those of the first, and these of
+// the host's where they are shared. Once the first is gone, so is what was between the container and the host.
 
 import type { Config } from "../../spec/config.gen.ts";
 import { AT_FDCWD, AT_RECURSIVE, O_DIRECTORY, O_PATH } from "../abi/fcntl.ts";

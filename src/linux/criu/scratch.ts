@@ -1,5 +1,5 @@
-// A file system for a restore alone: a tmpfs in the mount namespace of CRIU's, for what is mounted below it to be found by those that it
-// restores. It is gone with CRIU, however that ends.
+// A file system for a restore alone: a tmpfs in the mount namespace of CRIU's, for what is mounted below it to be found by
+// those that it restores. It is gone with CRIU, however that ends.
 
 import { AT_FDCWD, O_DIRECTORY, O_PATH } from "../abi/fcntl.ts";
 import { close, fsconfigCreate, fsconfigString, fsmount, fsopen, moveMount, openat } from "../calls.ts";
