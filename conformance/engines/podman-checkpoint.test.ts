@@ -63,6 +63,18 @@ needsAll()("podman: checkpoint and restore [qemu]", async ({ box }) => {
   expect((await call("stop", "--time=1", "c")).code).toBe(0);
 });
 
+needsAll()("podman: checkpoint and restore, with a user namespace [qemu]", async ({ box }) => {
+  box.makeReachable();
+  const flags = ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536", "--volume"];
+  const { call, last, beyond } = await started(box, [...flags, `${box.makeDirectory("volume")}:/volume`]);
+  expect(await call("container", "checkpoint", "c")).toMatchObject({ code: 0, stderr: "" });
+  const before = await last("c");
+  expect(await call("container", "restore", "c")).toMatchObject({ code: 0, stderr: "" });
+  await beyond("c", before + 2);
+  const seen = await call("exec", "c", "sh", "-c", "cat /proc/self/uid_map; ls /volume; grep -c c /etc/hosts");
+  expect(seen.stdout).toMatch(/^\s*0\s+100000\s+65536\n[1-9]\d*\n$/);
+});
+
 needsAll()("podman: checkpoint --leave-running --export, restore --import --name [qemu]", async ({ box }) => {
   const { call, last, status, beyond } = await started(box, ["--volume", `${box.makeDirectory("volume")}:/volume`]);
   const archive = box.path("c.tar.gz");

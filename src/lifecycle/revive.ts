@@ -4,22 +4,32 @@
 // makes init as its sibling, a child of tsrun's, and tells when the namespaces are there (hooks), and when all is there but
 // stopped: what is not right then ends it.
 
+import { O_RDONLY } from "../linux/abi/fcntl.ts";
 import { killAndReapInit } from "../linux/agent/reap.ts";
 import { Criu, type CriuRequest } from "../linux/criu/client.ts";
 import { mountsToSupply } from "../linux/criu/external-mounts.ts";
 import { namespacesToJoin } from "../linux/criu/external-namespaces.ts";
 import { makeMasksReadonly } from "../linux/criu/masks.ts";
-import { type CriuOptions, REQUEST } from "../linux/criu/messages.ts";
+import { type CriuOptions, type ExternalMount, REQUEST } from "../linux/criu/messages.ts";
 import { closedImages, openedImages, planOpenImages } from "../linux/criu/open-images.ts";
+import { planOpenSources } from "../linux/criu/open-sources.ts";
 import { planCriuRoot } from "../linux/criu/root.ts";
 import { DESCRIPTORS_FILE, inheritedStreams, parseDescriptors } from "../linux/criu/streams.ts";
 import { makeDirectory } from "../linux/directories.ts";
 import { ConfigError } from "../linux/errors.ts";
-import { close, linkTarget, readText as readFile, realPath, removeDirectory, writeText } from "../linux/files.ts";
+import {
+  close,
+  linkTarget,
+  open as openFile,
+  readText as readFile,
+  realPath,
+  removeDirectory,
+  writeText,
+} from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
 import { planKeyring } from "../linux/identity.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
-import { absolute, resolveFrom } from "../linux/paths.ts";
+import { absolute, dirname, resolveFrom } from "../linux/paths.ts";
 import { Plan } from "../linux/plan.ts";
 import { joinRdt, makeRdt, type RdtRecord, rdtRecord } from "../linux/rdt/group.ts";
 import type { Config, User } from "../spec/config.gen.ts";
@@ -83,16 +93,22 @@ export function revive(request: Revival, undo: DisposableStack): Container {
   const { container } = shell;
   const place = makePlace(container, "criu-root", opened);
   const { directories, planImages } = readable(given, () => makePlace(container, "criu-images", opened));
-  const roots: CgroupRoot[] = [];
+  let around: Partial<CriuOptions> = {};
   const criu = opened.use(
     Criu.toRestore(directories, given.inherited, (pid, kernel) => {
-      roots.push(...placeCriu(pid, shell, undo));
-      const plan = planAround(request, given, place);
+      const cg_root = placeCriu(pid, shell, undo);
+      const keepNamespace = (): void => void opened.adopt(openFile(`/proc/${pid}/ns/mnt`, O_RDONLY), close);
+      const plan = new Plan();
+      planKeyring(plan, request.id);
+      const root = planCriuRoot(plan, { ...given, host: thisHost, place, keepNamespace });
       planImages(plan);
       kernel.run(plan);
+      const last = new Plan();
+      around = { cg_root, root, ext_mnt: planSources(last, given, shell, place) };
+      return last;
     }),
   );
-  const options = { ...optionsOf(request, given, shell), root: place, cg_root: roots };
+  const options = { ...optionsOf(request, given), ...around };
   restore(criu, options, given.asked, handlers(request, given, shell, undo));
   return container;
 }
@@ -157,22 +173,21 @@ function readable({ asked: { directories }, namespaces }: Given, makePlace: () =
   return { directories: { images: openedImages(place), work }, planImages };
 }
 
-/** In what becomes CRIU. */
-function planAround(request: Revival, { config, bundle, rootfs }: Given, place: string): Plan {
-  const plan = new Plan();
-  planKeyring(plan, request.id);
-  planCriuRoot(plan, { config, host: thisHost, bundle, rootfs, place });
-  return plan;
+/** The mounts that are not the container's own, with sources that its own root can bind, where it has one. */
+function planSources(plan: Plan, given: Given, { placement }: Shell, kept: string): readonly ExternalMount[] {
+  const { config, bundle, namespaces } = given;
+  const mounts = mountsToSupply({ config, bundle, cgroups: placement.shown() });
+  if (!hasNamespace(namespaces, "user")) return mounts;
+  return planOpenSources(plan, { mounts, directory: dirname(kept), kept });
 }
 
-function optionsOf({ flags }: Revival, given: Given, { placement }: Shell): Asked["options"] {
-  const { config, bundle, namespaces, asked, streams } = given;
+function optionsOf({ flags }: Revival, { config, namespaces, asked, streams }: Given): Asked["options"] {
   const { inherit_fd, join_ns } = namespacesToJoin(namespaces.joined);
   return {
     ...asked.options,
     evasive_devices: true,
+    orphan_pts_master: config.process?.terminal ?? false, // another that it has is the caller's, with --shell-job
     rst_sibling: true, // init is tsrun's child
-    ext_mnt: mountsToSupply({ config, bundle, cgroups: placement.shown() }),
     join_ns,
     inherit_fd: [...inherit_fd, ...inheritedStreams(streams)],
     tcp_close: flags.tcpClose,

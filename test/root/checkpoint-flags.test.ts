@@ -1,16 +1,25 @@
 // The flags of checkpoint and restore, each with a container that CRIU refuses without it, or with what it changes.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
-import { cgroupVersion, readCgroup } from "./harness/cgroup-files.ts";
-import { merge, mounts, namespaces, sh } from "./harness/config.ts";
-import { checkpoint, counting, criu, pause, restore } from "./harness/criu.ts";
+import { cgroupFile, cgroupVersion, readCgroup } from "./harness/cgroup-files.ts";
+import { type Json, merge, mounts, namespaces, sh } from "./harness/config.ts";
+import { checkpoint, counting, criu, pause, restore, socketOptions } from "./harness/criu.ts";
 import { except, kernelFile, type Missing, needs, program } from "./harness/needs.ts";
+import { runtimePath } from "./harness/runtime.ts";
 
 const COUNT = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done";
 
 const PARSER = "apparmor_parser";
+
+/** Mounts that let the host's programs run. */
+const HOST: readonly Json[] = ["/usr", "/lib", "/lib64"].map((path) => ({
+  type: "bind",
+  source: path,
+  destination: path,
+  options: ["rbind", "ro"],
+}));
 
 const ofTsrun = except({ runc: "refuses output in a file", crun: "too" });
 
@@ -21,13 +30,7 @@ describe("flags of checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
     kernelFile("/lib64"),
     program("flock"),
   )("--file-locks: locks are held again", async ({ box }) => {
-    const own = ["/usr", "/lib", "/lib64"].map((path) => ({
-      type: "bind",
-      source: path,
-      destination: path,
-      options: ["rbind", "ro"],
-    }));
-    const container = box.container(mounts(...own), sh(`exec /usr/bin/flock /lock sh -c '${COUNT}'`));
+    const container = box.container(mounts(...HOST), sh(`exec /usr/bin/flock /lock sh -c '${COUNT}'`));
     await container.runDetached();
     await container.untilOutput("1\n");
     const refused = await checkpoint(box, container);
@@ -72,6 +75,66 @@ describe("flags of checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
     expect(logger.readFile("log")).toContain("crond");
   });
 
+  needs(
+    ...criu,
+    ofTsrun,
+    kernelFile("/lib64"),
+    program("perl"),
+    socketOptions(),
+  )("--tcp-skip-in-flight: a connection that was not accepted is left out", async ({ box }) => {
+    const connect = [
+      "use Socket; $| = 1; $at = sockaddr_in(5000, INADDR_LOOPBACK); socket $_, PF_INET, SOCK_STREAM, 0 for *S, *C",
+      'bind S, $at; listen S, 5; connect C, $at; close C; print "ready\\n"; sleep 1 while 1',
+    ];
+    const container = box.container(mounts(...HOST), {
+      process: { args: ["/usr/bin/perl", "-e", connect.join("; ")] },
+    });
+    await container.runDetached();
+    await container.untilOutput("ready");
+    const waiting = async () => {
+      const sockets = (await container.exec(["cat", "/proc/net/tcp"])).stdout;
+      const [, queue] = /:1388 00000000:0000 0A 00000000:(\d{8})/.exec(sockets) ?? [];
+      return queue;
+    };
+    expect(await waiting()).toBe("00000001");
+    const refused = await checkpoint(box, container);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("In-flight connection")]);
+    expect(await checkpoint(box, container, "--tcp-skip-in-flight")).toMatchObject({ code: 0, stderr: "" });
+    expect(await restore(box, container)).toMatchObject({ code: 0, stderr: "" });
+    expect(await waiting()).toBe("00000000");
+  });
+
+  needs(
+    ...criu,
+    ofTsrun,
+    program("script"),
+  )("--shell-job: an open terminal of the caller's, beside the standard streams", async ({ box }) => {
+    const container = box.container(sh("while :; do echo tick >&3; sleep 0.1; done"));
+    /** Calls tsrun on a terminal of its own, descriptor 3, that stays for as long as the test; its standard output. */
+    const onTerminal = (name: string, input: "" | "</dev/null", ...words: string[]) => {
+      const command = [runtimePath, "--root", box.root, ...words].map((word) => `'${word}'`).join(" ");
+      const quiet = `>>${box.path(name)} 2>&1; echo status $?; sleep 1000`;
+      const child = spawn("script", ["-qefc", `exec 3<>$(tty); ${command} ${input} ${quiet}`, "/dev/null"], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      box.defer(() => void child.kill("SIGKILL"));
+      let output = "";
+      child.stdout.on("data", (data) => (output += data));
+      return async (words: RegExp) => {
+        while (!words.test(output)) await pause();
+      };
+    };
+    const bundle = ["--detach", "--bundle", container.bundle];
+    await onTerminal("run", "</dev/null", "run", ...bundle, "--preserve-fds", "1", container.id)(/tick/);
+    const refused = await checkpoint(box, container);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("fd=3")]);
+    expect(await checkpoint(box, container, "--shell-job")).toMatchObject({ code: 0, stderr: "" });
+    const images = ["--image-path", box.path("images")];
+    await onTerminal("refused", "", "restore", ...bundle, ...images, container.id)(/status 1/);
+    expect(readFileSync(box.path("refused"), "utf8")).toMatch(/tty/);
+    await onTerminal("restored", "", "restore", ...bundle, ...images, "--shell-job", container.id)(/tick/);
+  });
+
   needs(...criu, ofTsrun)("of restore: those that change nothing here", async ({ box }) => {
     const container = box.container(counting());
     await container.runDetached();
@@ -100,6 +163,30 @@ describe("flags of checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
         expect(await restore(box, container, ...flags)).toMatchObject({ code: 0, stderr: "" });
         expect(readCgroup(container.id, "pids.max")).toBe(limit);
         expect(readFileSync(`/proc/${(await container.state()).pid}/cgroup`, "utf8")).toContain(`/${container.id}\n`);
+      },
+    );
+
+  for (const [mode, kept] of [
+    ["soft", "max"],
+    ["full", "77"],
+  ] as const)
+    needs(
+      ...criu,
+      ofTsrun,
+      cgroupVersion === "v2" ? undefined : "for cgroup v2",
+    )(
+      `--manage-cgroups-mode ${mode}: of cgroup v2 ${kept === "77" ? "its depth and number of descendants" : "nothing"}`,
+      async ({ box }) => {
+        const container = box.container(counting());
+        await container.runDetached();
+        await container.untilOutput("1\n");
+        const files = ["cgroup.max.depth", "cgroup.max.descendants"];
+        for (const file of files) writeFileSync(cgroupFile(container.id, file), "77");
+        const flags = ["--manage-cgroups-mode", mode];
+        expect(await checkpoint(box, container, ...flags)).toMatchObject({ code: 0, stderr: "" });
+        expect(await restore(box, container, ...flags)).toMatchObject({ code: 0, stderr: "" });
+        expect(files.map((file) => readCgroup(container.id, file))).toEqual([kept, kept]);
+        expect((await container.state()).status).toBe("running");
       },
     );
 

@@ -224,6 +224,20 @@ describe("checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
     },
   );
 
+  needs(...criu, except({ runc: "refuses output in a file", crun: "too" }))(
+    "a process that a signal has stopped stays stopped, and is no obstacle",
+    async ({ box }) => {
+      const container = box.container(sh("sleep 1000 & kill -STOP $!; echo $! stopped; wait"));
+      await container.runDetached();
+      const [pid] = (await container.untilOutput("stopped")).split(" ");
+      const state = async () => (await container.exec(["cut", "-d ", "-f3", `/proc/${pid}/stat`])).stdout;
+      expect(await state()).toBe("T\n");
+      expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
+      expect(await restore(box, container)).toMatchObject({ code: 0, stderr: "" });
+      expect(await state()).toBe("T\n");
+    },
+  );
+
   needs(...criu, memoryTracking())("memory is written ahead, and then what has changed", async ({ box }) => {
     const container = box.container(counting());
     await container.runDetached();

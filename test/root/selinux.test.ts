@@ -1,5 +1,6 @@
 // process.selinuxLabel, linux.mountLabel and exec's --process-label. The kernel takes a label that its policy knows: `npm test`
-// boots a guest with SELinux for this file, whose policy (test/vm/selinux.cil) is loaded here.
+// boots a guest with SELinux for this file, whose policy (test/vm/selinux.cil) is loaded here. What wants CRIU as well, [qemu], is
+// run by `npm run test:vm -- --backend=qemu --selinux` alone.
 
 import { execFileSync } from "node:child_process";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,6 +8,7 @@ import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { idle, type Json, linux, MOUNTS, merge, mounts, namespaces, sh } from "./harness/config.ts";
 import type { Container } from "./harness/container.ts";
+import { checkpoint, counting, criu, restore } from "./harness/criu.ts";
 import { keySecurity } from "./harness/libc.ts";
 import { except, kernelFile, needs } from "./harness/needs.ts";
 import { outputOf, refusalOf } from "./harness/run.ts";
@@ -186,6 +188,23 @@ describe("the label of mounts", () => {
     chmodSync(box.directory, 0o755);
     const container = await started(box, MAPPED, linux({ mountLabel: FILES }));
     expect((await fileSystems(container)).get("/dev/shm")).toContain(FILES);
+  });
+
+  needs(
+    selinux,
+    onlyOurs,
+    ...criu,
+  )("is another after a restore with --lsm-mount-context [qemu]", async ({ box }) => {
+    const container = box.container(counting(), labelled(LABEL), linux({ mountLabel: FILES }));
+    await container.runDetached();
+    await container.untilOutput("1\n");
+    expect((await fileSystems(container)).get("/dev/shm")).toContain(`context="${FILES}"`);
+    expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
+    const other = FILES.replace(",c2", "");
+    expect(await restore(box, container, "--lsm-mount-context", other)).toMatchObject({ code: 0, stderr: "" });
+    const found = await fileSystems(container);
+    for (const place of ["/dev", "/dev/pts", "/dev/shm"])
+      expect(found.get(place), place).toMatch(new RegExp(`context=${other}(,|$)`));
   });
 
   needs(selinux)("is that of an overlay with more layers than fsconfig(2) takes", async ({ box }) => {

@@ -38,8 +38,8 @@ export interface Directories {
   readonly work?: string | undefined;
 }
 
-/** What is done in the process before it is CRIU. */
-export type Prepare = (pid: number, kernel: AgentKernel) => void;
+/** What is done in the process before it is CRIU; the plan that is returned, once the directories are open. */
+export type Prepare = (pid: number, kernel: AgentKernel) => Plan;
 
 /** What CRIU tells while it is at it, and a descriptor that may come with it, which is the handler's. */
 export type OnNotify = (script: string, pid: number, descriptor: number | undefined) => void;
@@ -70,7 +70,7 @@ export class Criu implements Disposable {
   static start(directories: Directories): Criu {
     using nothing = new OpenFile("/dev/null", O_RDWR);
     const streams = [0, 1, 2].map((fd) => [nothing.fd, fd] as const);
-    return Criu.#start(directories, streams, () => {});
+    return Criu.#start(directories, streams, () => new Plan());
   }
 
   static #start(directories: Directories, fds: SpawnOptions["fds"], prepare: Prepare): Criu {
@@ -81,9 +81,10 @@ export class Criu implements Disposable {
     const socket = Math.max(...fds.flat()) + 1;
     const agent = undo.use(Agent.spawn({ fds, argv0: "tsrun:criu", socket }));
     const kernel = new AgentKernel(agent);
-    prepare(agent.pid, kernel);
+    const last = prepare(agent.pid, kernel);
     const { theirs, ...opened } = openInside(agent, kernel, directories);
     undo.adopt(opened.socket, close);
+    kernel.run(last);
     kernel.runLast(becomeCriu(path, theirs));
     agent.hangUp();
     undo.move();

@@ -1,6 +1,6 @@
-// What is mounted where in a running container, asked from outside: a path is resolved in its root, by openat2(2), and the
-// number of the mount found there, statx(2), is looked up in its mountinfo. Nothing that the container has laid there as a trap is followed out
-// of its root.
+// What is mounted where for a process, a running container's asked from outside: a path is resolved in its root, by openat2(2),
+// and the number of the mount found there, statx(2), is looked up in its mountinfo. Nothing that the container has laid there
+// as a trap is followed out of its root.
 
 import {
   AT_EMPTY_PATH,
@@ -22,6 +22,7 @@ import { syscallNumber } from "../abi/syscalls.ts";
 import { close, fileCall, open, readText } from "../files.ts";
 import { syscall } from "../libc.ts";
 import { type MountInfo, parseMountinfo } from "../mountinfo.ts";
+import { dirname } from "../paths.ts";
 
 /** The mounts of one process. */
 export class MountsInside implements Disposable {
@@ -48,6 +49,19 @@ export class MountsInside implements Disposable {
     } finally {
       close(fd);
     }
+  }
+
+  /** Where the mount is that a path without links lies in. */
+  placeOf(path: string): string {
+    let place = path;
+    while (place !== "/" && this.at(place) === undefined) place = dirname(place);
+    return place;
+  }
+
+  /** Whether anything is mounted below a path without links. */
+  hasBelow(path: string): boolean {
+    const above = path === "/" ? path : `${path}/`;
+    return [...this.#mounts.values()].some(({ place }) => place !== path && place.startsWith(above));
   }
 
   /** Whether a mount is one of them. */

@@ -6,12 +6,13 @@
 // Images that were written ahead are at the end of a link `parent` beside the others. In the topmost layer that is a directory, with
 // the next overlay on it.
 
-import { AT_FDCWD, O_DIRECTORY, O_PATH } from "../abi/fcntl.ts";
+import { AT_FDCWD } from "../abi/fcntl.ts";
 import { MS_RDONLY } from "../abi/mount.ts";
-import { close, fsconfigCreate, fsmount, fsopen, mkdirat, moveMount, openat, syscall } from "../calls.ts";
+import { mkdirat, syscall } from "../calls.ts";
 import { exists, statusOf } from "../file-status.ts";
 import { realPath } from "../files.ts";
 import type { Plan } from "../plan.ts";
+import { planScratch } from "./scratch.ts";
 
 /** What CRIU calls its link to the images that were written before. */
 const PARENT = "parent";
@@ -34,7 +35,7 @@ export function openedImages(place: string): string {
 export function planOpenImages(plan: Plan, places: readonly string[], place: string): void {
   plan.at("--image-path");
   const umask = plan.add(syscall("umask", 0));
-  planLayers(plan, place);
+  planScratch(plan, place); // for the topmost layers
   let target = openedImages(place);
   plan.add(mkdirat(AT_FDCWD, target, 0o755));
   for (const [i, directory] of places.entries()) {
@@ -46,18 +47,6 @@ export function planOpenImages(plan: Plan, places: readonly string[], place: str
     target += `/${PARENT}`;
   }
   plan.add(syscall("umask", umask));
-}
-
-/** A tmpfs for the topmost layers. */
-function planLayers(plan: Plan, place: string): void {
-  const fs = plan.add(fsopen("tmpfs"));
-  plan.add(fsconfigCreate(fs));
-  const mount = plan.add(fsmount(fs));
-  plan.add(close(fs));
-  const target = plan.add(openat(AT_FDCWD, place, O_PATH | O_DIRECTORY));
-  plan.add(moveMount(mount, target));
-  plan.add(close(target));
-  plan.add(close(mount));
 }
 
 /** A path in the options of an overlay. */

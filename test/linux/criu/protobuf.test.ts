@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { REQUEST, REQUEST_SCHEMA } from "../../../src/linux/criu/messages.ts";
 import { decode, encode, type Schema } from "../../../src/linux/criu/protobuf.ts";
 
 const SCHEMA: Schema = {
@@ -9,6 +10,7 @@ const SCHEMA: Schema = {
   pairs: { number: 200, many: { key: 1, fd: 2 } },
   inner: { number: 15, one: { pid: 1 } },
 };
+const ascii = (text: string) => new TextEncoder().encode(text);
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 32 - 1 });
 
 describe("messages of protobuf", () => {
@@ -17,6 +19,16 @@ describe("messages of protobuf", () => {
     expect([...encode({ number: true, inner: { pid: 1 } }, SCHEMA)]).toEqual([0x08, 1, 0x7a, 2, 0x08, 1]);
     expect([...encode({ number: -1 }, SCHEMA)]).toEqual([0x08, ...new Array<number>(9).fill(0xff), 1]);
     expect([...encode({ pairs: [{ key: "a", fd: 0 }] }, SCHEMA)]).toEqual([0xc2, 0x0c, 5, 0x0a, 1, 0x61, 0x10, 0]);
+  });
+
+  test("are as CRIU's rpc.proto has a request", () => {
+    const opts = { images_dir_fd: 3, cg_root: [{ ctrl: "", path: "/c" }], lsm_mount_context: "u:r:t" };
+    expect([...encode({ type: REQUEST.restore, opts }, REQUEST_SCHEMA)]).toEqual([
+      ...[0x08, 2, 0x12, 19], // 1: CRIU_REQ_TYPE, RESTORE; 2: criu_opts, so long
+      ...[0x08, 3], // 1: images_dir_fd
+      ...[0xca, 0x01, 6, 0x0a, 0, 0x12, 2, ...ascii("/c")], // 25: cg_root, 1: ctrl, 2: path
+      ...[0xfa, 0x03, 5, ...ascii("u:r:t")], // 63: lsm_mount_context
+    ]);
   });
 
   test("come back as they went", () => {
