@@ -1,75 +1,19 @@
-// Docker on the runtime: `dockerd --add-runtime` and its client, the daemon in namespaces of its own, where a bridge and
-// rules for it disturb nobody, and whose mounts are shared.
+// Docker on the runtime: `dockerd --add-runtime` and its client.
 
-import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
+import { readFileSync, statSync } from "node:fs";
 import { expect } from "vitest";
-import { processesOf } from "../../test/root/harness/leftovers.ts";
-import { kernelFile, program } from "../../test/root/harness/needs.ts";
-import type { Sandbox } from "../../test/root/harness/sandbox.ts";
-import { CommandLine, eventually } from "./command-line.ts";
-import {
-  callProgram,
-  cgroupDriver,
-  cgroupParent,
-  DOCKER_CLIENT,
-  removeIfNew,
-  removeParentCgroups,
-  rootfsTar,
-  runtimeProgram,
-  socketPath,
-  startDaemon,
-  untilAnswers,
-} from "./engine.ts";
+import { kernelFile } from "../../test/root/harness/needs.ts";
+import { eventually } from "./command-line.ts";
+import { docker, dockerPrograms } from "./docker-daemon.ts";
+import { callProgram } from "./engine.ts";
 import { operationsOf } from "./operations.ts";
-import { scaled } from "./patience.ts";
-import { allCapabilities, bridge, nat } from "./requirements.ts";
-import { declareShared } from "./shared-operations.ts";
+import { allCapabilities, bridge } from "./requirements.ts";
+import { type Dialect, declareShared } from "./shared-operations.ts";
+import { declareSharedOptions } from "./shared-options.ts";
 
-const missing = [program("dockerd"), program("docker"), program("containerd"), program("script")];
-const withNat = nat() === undefined;
+const operation = operationsOf("docker", dockerPrograms, (box) => docker(box, []));
 
-/** A daemon and its client. A script may run in its namespaces before it does. */
-async function docker(box: Sandbox, flags: readonly string[], setUp = ""): Promise<CommandLine> {
-  removeIfNew(box, "/run/containerd", "/run/docker", "/var/lib/docker");
-  removeParentCgroups(box);
-  writeFileSync(box.path("daemon.json"), "{}");
-  const host = `unix://${socketPath(box)}`;
-  startDaemon(box, "unshare", [
-    ...[
-      "--net",
-      "--mount",
-      "sh",
-      "-c",
-      `ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward; mount --make-rshared /; ${setUp} exec dockerd "$@"`,
-      "sh",
-    ],
-    ...["--config-file", box.path("daemon.json"), "--data-root", box.path("data"), "--exec-root", box.path("exec")],
-    ...["--pidfile", box.path("docker.pid"), "--host", host, "--storage-driver", "overlay2"],
-    ...["--cgroup-parent", cgroupParent(box), "--exec-opt", `native.cgroupdriver=${cgroupDriver}`],
-    ...["--ip-forward=false", "--ip6tables=false", `--iptables=${withNat}`],
-    ...["--add-runtime", `tested=${runtimeProgram(box)}`, "--default-runtime", "tested", ...flags],
-  ]);
-  box.defer(() => shimsEnd(box));
-  const engine = new CommandLine(
-    box,
-    [DOCKER_CLIENT, "--host", host, "--config", box.path("client")],
-    ["--network=none"],
-  );
-  await untilAnswers(box, "unshare", () => engine.call("version"));
-  await engine.output("import", rootfsTar(box), "busybox");
-  return engine;
-}
-
-/** A shim that is about to end when its containerd does stays for a while, to tell it. */
-async function shimsEnd(box: Sandbox): Promise<void> {
-  const shims = () => processesOf(box.word).filter(({ why }) => why.includes("containerd-shim"));
-  for (let tries = 0; shims().length > 0 && tries < 100; tries += 1) await sleep(scaled(100));
-}
-
-const operation = operationsOf("docker", missing, (box) => docker(box, []));
-
-declareShared(operation, {
+const dialect: Dialect = {
   pids: "{{.PIDs}}",
   init: "docker-init",
   notFound: /executable file not found/,
@@ -78,7 +22,10 @@ declareShared(operation, {
   propagation: undefined,
   privileges: allCapabilities(),
   events: ["--since=0", "--until=1s"],
-});
+};
+
+declareShared(operation, dialect);
+declareSharedOptions(operation, dialect);
 
 operation(
   "published port",
@@ -120,7 +67,7 @@ const SUBORDINATE = [
   ...["uid", "gid"].map((kind) => `touch /etc/sub${kind} && mount --bind "$TMPDIR/ids" /etc/sub${kind}`),
 ];
 
-const remapped = operationsOf("docker", missing, async (box) => {
+const remapped = operationsOf("docker", dockerPrograms, async (box) => {
   box.makeReachable();
   const setUp = `TMPDIR=${box.directory}; ${SUBORDINATE.join(" && ")} || exit 1;`;
   return docker(box, ["--userns-remap", "nobody:nogroup", "--bridge=none"], setUp);
