@@ -186,7 +186,8 @@ export function removeParentCgroups(box: Sandbox): void {
 
 /** Whether every parent cgroup could be removed: the kernel says EBUSY until the last dead process was waited for. */
 function emptied(box: Sandbox): boolean {
-  const parents = cgroupsOf(box.word).filter((path) => path.endsWith(box.word) || path.endsWith("conmon"));
+  const names = [box.word, "conmon", "buildkit"];
+  const parents = cgroupsOf(box.word).filter((path) => names.some((name) => path.endsWith(name)));
   return parents.reverse().every((path) => {
     try {
       rmdirSync(path);
