@@ -7,7 +7,7 @@ import { eventually } from "./command-line.ts";
 import { docker, dockerPrograms } from "./docker-daemon.ts";
 import { callProgram } from "./engine.ts";
 import { operationsOf } from "./operations.ts";
-import { allCapabilities, bridge } from "./requirements.ts";
+import { allCapabilities, bridge, dividedCgroups } from "./requirements.ts";
 import { type Dialect, declareShared } from "./shared-operations.ts";
 import { declareSharedOptions } from "./shared-options.ts";
 
@@ -21,6 +21,7 @@ const dialect: Dialect = {
   oomKilled: undefined,
   propagation: undefined,
   privileges: allCapabilities(),
+  deviceLimits: dividedCgroups("limits of block devices by Docker, which leaves them out of config.json"),
   events: ["--since=0", "--until=1s"],
 };
 

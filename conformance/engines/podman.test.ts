@@ -70,6 +70,7 @@ const dialect: Dialect = {
   init: "podman-init",
   notFound: /executable file/,
   privileges: undefined,
+  deviceLimits: undefined,
   timers: "Podman's timers look for containers in the usual folders only: see the next",
   oomKilled: unifiedCgroups("conmon 2.1 notes it in the wrong folder, and Podman does not see it"),
   propagation: rootIsShared(),

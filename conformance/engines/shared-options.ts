@@ -4,6 +4,7 @@
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import { expect } from "vitest";
+import type { Missing } from "../../test/root/harness/needs.ts";
 import { type CommandLine, eventually } from "./command-line.ts";
 import { cgroupParent, engineEnvironment, limitOf } from "./engine.ts";
 import type { Operation } from "./operations.ts";
@@ -13,11 +14,11 @@ import type { Dialect } from "./shared-operations.ts";
 
 type Declare = Operation<CommandLine>;
 
-export function declareSharedOptions(operation: Declare, { events }: Pick<Dialect, "events">): void {
+export function declareSharedOptions(operation: Declare, { events, deviceLimits }: Dialect): void {
   declareLife(operation, events);
   declareProcess(operation);
   declareFiles(operation);
-  declareLimits(operation);
+  declareLimits(operation, deviceLimits);
 }
 
 function declareLife(operation: Declare, events: readonly string[]): void {
@@ -177,7 +178,7 @@ function declareFiles(operation: Declare): void {
   });
 }
 
-function declareLimits(operation: Declare): void {
+function declareLimits(operation: Declare, deviceLimits: Missing): void {
   operation("cgroup parent", async (engine) => {
     const own = `${cgroupParent(engine.box)}/`;
     const lines = readFileSync(`/proc/${await engine.pid(await engine.start([]))}/cgroup`, "utf8");
@@ -230,9 +231,7 @@ function declareLimits(operation: Declare): void {
 
   operation(
     "limit of a block device",
-    async (engine, skip) => {
-      const info = await engine.call("info");
-      if (`${info.stdout}${info.stderr}`.includes("No io.max")) skip("the engine sees no io.max");
+    async (engine) => {
       const flags = [`--device-read-bps=${blockDevice()}:1mb`, `--device-write-iops=${blockDevice()}:50`];
       const pid = await engine.pid(await engine.start(flags));
       expect(limitOf(pid, "blkio.throttle.read_bps_device", "io.max")).toMatch(
@@ -240,6 +239,7 @@ function declareLimits(operation: Declare): void {
       );
     },
     limitedDevice(),
+    deviceLimits,
   );
 
   operation("update of processes and CPUs", async (engine, skip) => {
