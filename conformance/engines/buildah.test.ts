@@ -304,3 +304,88 @@ operation(
   },
   kernelFile("/sys/kernel/security/apparmor"),
 );
+
+operation("run without pivot_root, and with a debugging runtime", async (engine) => {
+  const name = await engine.from();
+  expect(await engine.shell(name, ["--no-pivot"], "ls -d /home; echo $$")).toBe("/home\n1");
+  const debugged = await engine.run(name, ["--runtime-flag=debug"], "echo", "out");
+  expect(debugged).toMatchObject({ code: 0, stdout: "out\n" });
+});
+
+operation("environment of a run", async (engine) => {
+  expect(await engine.shell(await engine.from(), ["--env=COLOR=red"], "echo $COLOR")).toBe("red");
+});
+
+operation(
+  "namespaces by path",
+  async (engine) => {
+    const kinds = ["pid", "uts"];
+    const flags = kinds.map((kind) => `--${kind}=/proc/${process.pid}/ns/${kind}`);
+    const script = kinds.map((kind) => `readlink /proc/self/ns/${kind}`).join(";");
+    const shown = await engine.shell(await engine.from(), flags, script);
+    expect(shown.split("\n")).toEqual(kinds.map((kind) => readlinkSync(`/proc/self/ns/${kind}`)));
+  },
+  nat(), // as above
+);
+
+operation("private cgroup namespace", async (engine) => {
+  const shown = await engine.shell(await engine.from(), ["--cgroupns=private"], "cat /proc/self/cgroup");
+  expect(shown).toMatch(/^(\d+:\S*:\/\n?)+$/);
+});
+
+operation("volume laid over, and one given to the user", async (engine) => {
+  const source = engine.box.makeDirectory("over");
+  writeFileSync(join(source, "file"), "below\n");
+  const name = await engine.from();
+  const shown = await engine.shell(name, [`--volume=${source}:/o:O`], "cat /o/file; echo above >/o/file; cat /o/file");
+  expect(shown).toBe("below\nabove");
+  expect(readFileSync(join(source, "file"), "utf8")).toBe("below\n");
+  const given = await engine.shell(
+    name,
+    ["--user=1000:2000", `--volume=${source}:/u:U`],
+    "touch /u/new; stat -c %u:%g /u /u/new",
+  );
+  expect(given).toBe("1000:2000\n1000:2000");
+});
+
+operation("build with a cache, without a network, and with other limits", async (engine) => {
+  const lines = [
+    "RUN --mount=type=cache,target=/c echo kept >/c/file",
+    "RUN --mount=type=cache,target=/c cat /c/file",
+    "RUN ls /sys/class/net; ulimit -s; grep -o ' /dev/shm .*size=2048k' /proc/mounts | cut -d' ' -f2",
+    "RUN hostname built && hostname",
+  ];
+  const built = await engine.build(
+    "limited",
+    ["--ulimit=stack=4194304:8388608", "--shm-size=2m", "--cap-add=CAP_SYS_ADMIN"],
+    ...lines,
+  );
+  expect(built).toMatchObject({ code: 0 });
+  expect(built.stdout).toMatch(/^kept\n(.*\n)*lo\n4096\n\/dev\/shm\n(.*\n)*built\n/m);
+});
+
+operation("build with a device and a volume, as another user", async (engine) => {
+  const source = engine.box.makeDirectory("built");
+  const flags = ["--device=/dev/full:/dev/own", `--volume=${source}:/v:ro`];
+  const lines = ["RUN test -c /dev/own && touch /v/new 2>&1 || echo no", "USER user", "RUN id -un; id -G"];
+  const built = await engine.build("volume", flags, ...lines);
+  expect(built.stdout).toMatch(/Read-only file system\nno\n(.*\n)*user\n1000 2000\n/);
+});
+
+operation("build with hooks", async (engine) => {
+  const directory = engine.box.makeDirectory("hooks");
+  const log = engine.box.path("hooked");
+  const hook = { path: "/bin/sh", args: ["sh", "-c", `sed 's/.*"status":"\\([a-z]*\\)".*/\\1/' >${log}`] };
+  const text = { version: "1.0.0", hook, when: { always: true }, stages: ["poststop"] };
+  writeFileSync(join(directory, "hook.json"), JSON.stringify(text));
+  expect(await engine.build("hooked", [`--hooks-dir=${directory}`], "RUN true")).toMatchObject({ code: 0 });
+  expect(readFileSync(log, "utf8")).toBe("stopped");
+});
+
+operation("build in a user namespace", async (engine) => {
+  engine.box.makeReachable();
+  const maps = ["--userns-uid-map=0:100000:65536", "--userns-gid-map=0:100000:65536"];
+  const built = await engine.build("mapped", maps, "RUN tr -s ' ' </proc/self/uid_map; echo mine >/tmp/file");
+  expect(built).toMatchObject({ code: 0, stdout: expect.stringMatching(/^ 0 100000 65536$/m) });
+  expect(await engine.shell(await engine.from([], "localhost/mapped"), [], "stat -c %u:%g /tmp/file")).toBe("0:0");
+});

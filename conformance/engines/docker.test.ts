@@ -1,31 +1,19 @@
-// Docker on the runtime: `dockerd --add-runtime` and its client, the daemon in namespaces of its own, where a bridge and
-// rules for it disturb nobody, and whose mounts are shared.
+// Docker on the runtime: `dockerd --add-runtime` and its client.
 
 import { readFileSync, statSync } from "node:fs";
 import { expect } from "vitest";
-import { kernelFile, program } from "../../test/root/harness/needs.ts";
-import type { Sandbox } from "../../test/root/harness/sandbox.ts";
-import { CommandLine, eventually } from "./command-line.ts";
-import { startDockerd } from "./dockerd.ts";
+import { kernelFile } from "../../test/root/harness/needs.ts";
+import { eventually } from "./command-line.ts";
+import { docker, dockerPrograms } from "./docker-daemon.ts";
 import { callProgram } from "./engine.ts";
 import { operationsOf } from "./operations.ts";
-import { allCapabilities, bridge, nat } from "./requirements.ts";
-import { declareShared } from "./shared-operations.ts";
+import { allCapabilities, bridge, dividedCgroups } from "./requirements.ts";
+import { type Dialect, declareShared } from "./shared-operations.ts";
+import { declareSharedOptions } from "./shared-options.ts";
 
-const missing = [program("dockerd"), program("docker"), program("containerd"), program("script")];
-const withNat = nat() === undefined;
+const operation = operationsOf("docker", dockerPrograms, (box) => docker(box, []));
 
-/** A daemon and its client. A script may run in its namespaces before it does. */
-async function docker(box: Sandbox, flags: readonly string[], setUp = ""): Promise<CommandLine> {
-  const apart = `echo 1 >/proc/sys/net/ipv4/ip_forward; mount --make-rshared /; ${setUp}`;
-  const network = ["--ip-forward=false", "--ip6tables=false", `--iptables=${withNat}`];
-  const { words } = await startDockerd(box, { storage: "overlay2", flags: [...network, ...flags], apart });
-  return new CommandLine(box, words, ["--network=none"]);
-}
-
-const operation = operationsOf("docker", missing, (box) => docker(box, []));
-
-declareShared(operation, {
+const dialect: Dialect = {
   pids: "{{.PIDs}}",
   init: "docker-init",
   notFound: /executable file not found/,
@@ -33,8 +21,12 @@ declareShared(operation, {
   oomKilled: undefined,
   propagation: undefined,
   privileges: allCapabilities(),
+  deviceLimits: dividedCgroups("limits of block devices by Docker, which leaves them out of config.json"),
   events: ["--since=0", "--until=1s"],
-});
+};
+
+declareShared(operation, dialect);
+declareSharedOptions(operation, dialect);
 
 operation(
   "published port",
@@ -76,7 +68,7 @@ const SUBORDINATE = [
   ...["uid", "gid"].map((kind) => `touch /etc/sub${kind} && mount --bind "$TMPDIR/ids" /etc/sub${kind}`),
 ];
 
-const remapped = operationsOf("docker", missing, async (box) => {
+const remapped = operationsOf("docker", dockerPrograms, async (box) => {
   box.makeReachable();
   const setUp = `TMPDIR=${box.directory}; ${SUBORDINATE.join(" && ")} || exit 1;`;
   return docker(box, ["--userns-remap", "nobody:nogroup", "--bridge=none"], setUp);

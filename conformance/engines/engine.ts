@@ -4,7 +4,17 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, existsSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -23,9 +33,17 @@ export function runtimeProgram(box: Sandbox): string {
   if (words.length === 1 && first.startsWith("/")) return first;
   const path = box.path("runtime");
   const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
-  writeFileSync(path, `#!/bin/sh\nPATH="$PATH:/usr/sbin:/usr/bin:/sbin:/bin"\nexport PATH\nexec ${quoted} "$@"\n`);
+  // The PATH of now: the engine's may lead here (folderWithRunc).
+  writeFileSync(path, `#!/bin/sh\nPATH="${enginePath()}"\nexport PATH\nexec ${quoted} "$@"\n`);
   chmodSync(path, 0o755);
   return path;
+}
+
+/** A folder for a PATH on which the runtime is `runc`: what has no word for another calls that. */
+export function folderWithRunc(box: Sandbox): string {
+  const directory = box.makeDirectory("bin");
+  symlinkSync(runtimeProgram(box), join(directory, "runc"));
+  return directory;
 }
 
 /** Where systemd runs, engines have it make the cgroups, as they do when nothing is said. */
@@ -168,7 +186,8 @@ export function removeParentCgroups(box: Sandbox): void {
 
 /** Whether every parent cgroup could be removed: the kernel says EBUSY until the last dead process was waited for. */
 function emptied(box: Sandbox): boolean {
-  const parents = cgroupsOf(box.word).filter((path) => path.endsWith(box.word) || path.endsWith("conmon"));
+  const names = [box.word, "conmon", "buildkit"];
+  const parents = cgroupsOf(box.word).filter((path) => names.some((name) => path.endsWith(name)));
   return parents.reverse().every((path) => {
     try {
       rmdirSync(path);
@@ -179,7 +198,8 @@ function emptied(box: Sandbox): boolean {
   });
 }
 
-function enginePath(): string {
+/** The PATH of engines: with what is for root. */
+export function enginePath(): string {
   return [process.env.PATH, "/usr/sbin", "/sbin"].join(":");
 }
 

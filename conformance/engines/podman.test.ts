@@ -35,7 +35,8 @@ import {
 } from "./engine.ts";
 import { operationsOf } from "./operations.ts";
 import { bridge, inGuest, nat, rootIsShared, systemd, unifiedCgroups } from "./requirements.ts";
-import { declareShared } from "./shared-operations.ts";
+import { type Dialect, declareShared } from "./shared-operations.ts";
+import { declareSharedOptions } from "./shared-options.ts";
 
 const missing = [program("podman"), program("conmon"), program("script")];
 /** Where root cannot raise limits, Podman's own are too high. */
@@ -64,16 +65,20 @@ async function podman(box: Sandbox): Promise<CommandLine> {
 
 const operation = operationsOf("podman", missing, podman);
 
-declareShared(operation, {
+const dialect: Dialect = {
   pids: "{{.PIDs}}",
   init: "podman-init",
   notFound: /executable file/,
   privileges: undefined,
+  deviceLimits: undefined,
   timers: "Podman's timers look for containers in the usual folders only: see the next",
   oomKilled: unifiedCgroups("conmon 2.1 notes it in the wrong folder, and Podman does not see it"),
   propagation: rootIsShared(),
   events: ["--stream=false"],
-});
+};
+
+declareShared(operation, dialect);
+declareSharedOptions(operation, dialect);
 
 operation("health check by hand", async (engine) => {
   const name = await engine.create(["--health-cmd=test -e /tmp/well", "--health-interval=disable"], "sleep", "1000");

@@ -1,7 +1,8 @@
 // What operations of engines need of the kernel beside the engine, and the reason for the table where it is not there.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Missing } from "../../test/root/harness/needs.ts";
 import { SYSTEMD_SOCKET } from "../../test/root/harness/runtime.ts";
 
@@ -12,6 +13,32 @@ export function controller(name: string): Missing {
     ? readFileSync(unified, "utf8").trim().split(" ").includes(name)
     : existsSync(`/sys/fs/cgroup/${name}`);
   return known ? undefined : `this kernel has no cgroup controller ${name}`;
+}
+
+/** Needs cgroups of version 1, for what version 2 has done away with. */
+export function dividedCgroups(what: string): Missing {
+  return existsSync("/sys/fs/cgroup/memory") ? undefined : `cgroup v2 has no ${what}`;
+}
+
+/** Needs the kernel to count what is swapped: by the file that a cgroup has then. */
+export function swapLimits(): Missing {
+  const files = ["memory/memory.memsw.limit_in_bytes", "init.scope/memory.swap.max"];
+  return files.some((file) => existsSync(join("/sys/fs/cgroup", file))) ? undefined : "this kernel does not limit swap";
+}
+
+/** The path of a block device, if there is one. */
+export function blockDevice(): string | undefined {
+  const paths = readdirSync("/sys/block").map((name) => join("/dev", name));
+  return paths.find((path) => existsSync(path));
+}
+
+/** Needs a block device whose rate a cgroup can limit. */
+export function limitedDevice(): Missing {
+  if (blockDevice() === undefined) return "there is no block device here";
+  const throttled = existsSync("/sys/fs/cgroup/blkio/blkio.throttle.read_bps_device");
+  return throttled || controller("io") === undefined
+    ? undefined
+    : "this kernel does not limit the rate of block devices";
 }
 
 /** Needs all capabilities: some engines ask for all that the kernel knows. */

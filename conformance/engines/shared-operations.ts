@@ -28,6 +28,8 @@ export interface Dialect {
   readonly oomKilled: Missing;
   /** What a mount that receives others from the host needs. */
   readonly propagation: Missing;
+  /** What limits of block devices need. */
+  readonly deviceLimits: Missing;
   /** Has `events` tell what was and end. */
   readonly events: readonly string[];
 }

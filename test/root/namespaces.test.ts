@@ -215,6 +215,20 @@ describe("id maps", () => {
     expect(output).not.toContain(link("ipc"));
   });
 
+  test("a device is the host's node, of whomever the config says that it is", async ({ box }) => {
+    // Podman gives a privileged container all of the host's devices with their owners there: groups may have no place in the map.
+    const maps = [{ containerID: 0, hostID: 100_000, size: 10 }];
+    const full = { type: "c", path: "/dev/full", major: 1, minor: 7, fileMode: 0o666, uid: 0, gid: 65_536 };
+    box.makeReachable();
+    const output = await outputOf(
+      box,
+      namespaces("user", "pid", "mount", "ipc", "uts", "network"),
+      linux({ uidMappings: maps, gidMappings: maps, devices: [full] }),
+      sh("stat -c %t:%T /dev/full; head -c 3 /dev/full | wc -c"),
+    );
+    expect(output).toBe("1:7\n3\n");
+  });
+
   test("tmpcopyup copies into a tmpfs that knows no other ids", async ({ box }) => {
     const maps = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
     const container = box.container(

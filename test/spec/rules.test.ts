@@ -225,10 +225,15 @@ const BAD: readonly [name: string, config: Config, ...pointers: string[]][] = [
     "/process/user/additionalGids/1",
   ],
   [
-    "an owner of a device who is not mapped",
-    withLinux({ devices: [{ type: "c", path: "/dev/a", major: 1, minor: 3, uid: 1000, gid: 1000 }] }),
-    "/linux/devices/0/uid",
-    "/linux/devices/0/gid",
+    "an owner of a fifo who is not mapped; of a device, which is the host's, he may be anybody",
+    withLinux({
+      devices: [
+        { type: "c", path: "/dev/a", major: 1, minor: 3, uid: 1000, gid: 1000 },
+        { type: "p", path: "/dev/b", uid: 1000, gid: 1000 },
+      ],
+    }),
+    "/linux/devices/1/uid",
+    "/linux/devices/1/gid",
   ],
   [
     "an owner of a mount's files who is not mapped",

@@ -47,7 +47,8 @@ export function unmappedIds({ user, mounts = [], devices = [] }: IdFields, maps:
   check([...place, "uid"], user?.uid, maps.uids);
   check([...place, "gid"], user?.gid, maps.gids);
   for (const [i, gid] of (user?.additionalGids ?? []).entries()) check([...place, "additionalGids", i], gid, maps.gids);
-  for (const [i, { uid, gid }] of devices.entries()) {
+  for (const [i, { type, uid, gid }] of devices.entries()) {
+    if (type !== "p") continue; // the host's node is bound, and keeps its owner
     check(["linux", "devices", i, "uid"], uid, maps.uids);
     check(["linux", "devices", i, "gid"], gid, maps.gids);
   }

@@ -1,0 +1,174 @@
+// containerd and its client `ctr`, for many tests: the runtime is what its runc shim calls, by `--runc-binary`.
+
+import { writeFileSync } from "node:fs";
+import type { Readable } from "node:stream";
+import { type Missing, program } from "../../test/root/harness/needs.ts";
+import type { Result } from "../../test/root/harness/runtime.ts";
+import type { Sandbox } from "../../test/root/harness/sandbox.ts";
+import { succeeded, UNTIL_TERM } from "./command-line.ts";
+import {
+  callProgram,
+  cgroupDriver,
+  cgroupParent,
+  enginePath,
+  folderWithRunc,
+  imageTar,
+  removeIfNew,
+  removeParentCgroups,
+  runtimeProgram,
+  socketPath,
+  startDaemon,
+  untilAnswers,
+} from "./engine.ts";
+import { onTerminal, type Pty } from "./pty.ts";
+import { helpOf } from "./requirements.ts";
+
+const IMAGE = "localhost/busybox:latest";
+/** Plug-ins that these tests have no use for and that want things which may be missing. */
+const DISABLED = [
+  "grpc.v1.cri",
+  "snapshotter.v1.devmapper",
+  "snapshotter.v1.zfs",
+  "snapshotter.v1.btrfs",
+  "snapshotter.v1.aufs",
+  "internal.v1.opt",
+];
+
+let count = 0;
+
+/** The client `ctr`. */
+export class Ctr {
+  readonly box: Sandbox;
+  readonly #globals: readonly string[];
+  readonly #runtime: readonly string[];
+  readonly #names: string[] = [];
+
+  constructor(box: Sandbox, globals: readonly string[], runtime: readonly string[]) {
+    this.box = box;
+    this.#globals = globals;
+    this.#runtime = runtime;
+  }
+
+  forTest(): Ctr {
+    return new Ctr(this.box, this.#globals, this.#runtime);
+  }
+
+  call(...args: string[]): Promise<Result> {
+    return this.callWith(undefined, ...args);
+  }
+
+  callWith(input: string | Readable | undefined, ...args: string[]): Promise<Result> {
+    return callProgram(this.box, "ctr", [...this.#globals, ...args], input);
+  }
+
+  async output(...args: string[]): Promise<string> {
+    return succeeded(await this.call(...args), args.join(" "));
+  }
+
+  run(flags: readonly string[], ...command: string[]): Promise<Result> {
+    return this.runWith(undefined, flags, ...command);
+  }
+
+  runWith(input: string | Readable | undefined, flags: readonly string[], ...command: string[]): Promise<Result> {
+    return this.callWith(input, "run", "--rm", ...this.#flags(flags), IMAGE, this.newName(), ...command);
+  }
+
+  async shell(flags: readonly string[], script: string): Promise<string> {
+    return succeeded(await this.run(flags, "sh", "-c", script), `${flags.join(" ")}: ${script}`);
+  }
+
+  /** `run --detach`: its name. */
+  async start(flags: readonly string[], ...command: string[]): Promise<string> {
+    const words = command.length === 0 ? ["sh", "-c", UNTIL_TERM] : command;
+    const name = this.newName();
+    await this.output("run", "--detach", ...this.#flags(flags, name), IMAGE, name, ...words);
+    return name;
+  }
+
+  exec(name: string, flags: readonly string[], ...command: string[]): Promise<Result> {
+    return this.call("task", "exec", ...this.execFlags(), ...flags, name, ...command);
+  }
+
+  execFlags(): string[] {
+    return ["--fifo-dir", this.box.path("fifo"), "--exec-id", `exec${count++}`];
+  }
+
+  onTerminal(...args: string[]): Pty {
+    return onTerminal(this.box, ["ctr", ...this.#globals, ...args]);
+  }
+
+  runOnTerminal(flags: readonly string[], ...command: string[]): Pty {
+    return this.onTerminal("run", "--rm", "--tty", ...this.#flags(flags), IMAGE, this.newName(), ...command);
+  }
+
+  /** The cgroup has the usual name, which systemd could not take, and the runtime is the PATH's: not all versions have flags. */
+  create(name: string, ...command: string[]): Promise<string> {
+    return this.output("container", "create", "--snapshotter", "overlayfs", IMAGE, name, ...command);
+  }
+
+  /** Id and status of its first process. */
+  async task(name: string): Promise<{ pid: number; status: string }> {
+    const line = (await this.output("task", "ls")).split("\n").find((each) => each.startsWith(`${name} `));
+    const [, pid, status] = line?.split(/ +/) ?? [];
+    return { pid: Number(pid), status: status ?? "none" };
+  }
+
+  newName(): string {
+    count += 1;
+    const name = `box${count}`;
+    this.#names.push(name);
+    return name;
+  }
+
+  lastName(): string {
+    return this.#names.at(-1) ?? "none";
+  }
+
+  async tidy(): Promise<void> {
+    const left = (await this.output("container", "ls", "--quiet")).split("\n");
+    for (const name of this.#names.filter((each) => left.includes(each))) {
+      await this.call("task", "rm", "--force", name); // its status is the task's
+      await this.call("container", "rm", name); // a foreground command may be about to do it
+    }
+  }
+
+  /** Where systemd makes the cgroups, each container's is named; else it is the namespace and the container's name. */
+  #flags(flags: readonly string[], name = `box${count + 1}`): string[] {
+    const bySystemd = ["--runc-systemd-cgroup", "--cgroup", `${cgroupParent(this.box)}:ctr:${this.box.word}-${name}`];
+    return [...this.#runtime, ...(cgroupDriver === "systemd" ? bySystemd : []), ...flags];
+  }
+}
+
+export async function containerd(box: Sandbox): Promise<Ctr> {
+  removeIfNew(box, "/run/containerd");
+  removeParentCgroups(box);
+  const socket = socketPath(box);
+  const disabled = DISABLED.map((name) => `"io.containerd.${name}"`).join(", ");
+  writeFileSync(
+    box.path("containerd.toml"),
+    `version = 2\nroot = "${box.path("root")}"\nstate = "${box.path("run")}"\ndisabled_plugins = [${disabled}]\n[grpc]\naddress = "${socket}"\n`,
+  );
+  // Of ctr's commands some versions forget --runc-binary: create, and run with --uidmap.
+  const path = `PATH=${folderWithRunc(box)}:${enginePath()}`;
+  startDaemon(box, "env", [path, "containerd", "--config", box.path("containerd.toml")]);
+  // The namespace is the parent cgroup's name too: the sandbox's word.
+  const globals = ["--address", socket, "--namespace", box.word];
+  const flags = ["--snapshotter", "overlayfs", "--fifo-dir", box.path("fifo"), "--runc-binary", runtimeProgram(box)];
+  const engine = new Ctr(box, globals, flags);
+  await untilAnswers(box, "env", () => engine.call("version"));
+  await engine.output("image", "import", "--snapshotter", "overlayfs", imageTar(box, IMAGE));
+  return engine;
+}
+
+/** What every test of it needs. */
+export const containerdPrograms = [
+  program("containerd"),
+  program("ctr"),
+  program("containerd-shim-runc-v2"),
+  program("script"),
+];
+
+/** Needs a flag of `ctr run` that came later than the oldest containerd that we know. */
+export function ctrFlag(name: string): Missing {
+  return helpOf("ctr", "run").includes(`${name} `) ? undefined : `this version of ctr has no ${name}`;
+}
