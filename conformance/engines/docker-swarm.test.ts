@@ -1,7 +1,8 @@
 // Docker Swarm on one node, with the runtime as the default one, which is all that Swarm lets one choose: services, their
-// replicas, rolling updates. Their tasks are in the node's network, but for the last test: overlay networks need NAT. The
-// ingress network, which needs IPVS besides, is not tested.
+// replicas, rolling updates. Their tasks are in the node's network, but for the last two tests: overlay networks need NAT, and
+// the ingress network IPVS besides.
 
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { expect, vi } from "vitest";
 import type { Json } from "../../test/root/harness/config.ts";
@@ -9,9 +10,9 @@ import { needs } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import { WITHOUT_NAT } from "./dockerd.ts";
 import { limitOf } from "./engine.ts";
-import { dockerPrograms, NETWORKS, type OwnDocker, ownDocker, until } from "./own-network.ts";
+import { dockerPrograms, HOST, NETWORKS, type OwnDocker, outside, ownDocker, until } from "./own-network.ts";
 import { scaled } from "./patience.ts";
-import { nat } from "./requirements.ts";
+import { ipvs, nat } from "./requirements.ts";
 
 /** A task that says hello and waits until it is stopped. */
 const TASK = ["busybox", "sh", "-c", `trap "exit 0" TERM; echo "hello $VERSION"; sleep 1000 & wait`];
@@ -252,3 +253,30 @@ needs(...dockerPrograms, nat())(
     expect(addresses.match(/^Address: 10\.0\.\d+\.\d+$/gm)).toHaveLength(3);
   },
 );
+
+/**
+ * Has the network namespace that spreads connections over the tasks forward their answers. It takes that setting from the machine's
+ * first namespace, where a daemon of the machine's own sets it; ours sets it in the one that it runs in.
+ */
+async function forwardInIngress(box: Sandbox, { pid }: OwnDocker): Promise<void> {
+  const namespace = `/proc/${pid}/root${box.path("exec/netns/ingress_sbox")}`;
+  const words = [`--net=${namespace}`, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"];
+  await until(
+    async () => spawnSync("nsenter", words).status,
+    (status) => status === 0,
+  );
+}
+
+needs(
+  ...dockerPrograms,
+  nat(),
+  ipvs(),
+)("docker swarm: a published port, through the ingress network to every task [qemu]", async ({ box }) => {
+  const docker = await swarm(box, NETWORKS);
+  const { run } = await outside(box, docker);
+  await createNamed(docker, "--publish", "8080:80");
+  await forwardInIngress(box, docker);
+  const port = (address: string): string[] => ["busybox", "nc", "-w", "5", address, "8080"];
+  await untilAllAnswered(async () => run(...port(HOST)));
+  await untilAllAnswered(async () => docker.inNetwork("sh", "-c", `${port("127.0.0.1").join(" ")} || true`));
+});

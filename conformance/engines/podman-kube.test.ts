@@ -5,6 +5,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { Missing } from "../../test/root/harness/needs.ts";
+import { scaled } from "./patience.ts";
 import { operation, type Podman, root, tester } from "./podman-user.ts";
 
 const BOTH = [root, tester];
@@ -171,6 +172,8 @@ operation(
   "kube play: a liveness probe that fails has the container started anew",
   async (podman) => {
     const yaml = podman.box.path("probed.yaml");
+    // The probe's limit is a second unless it says more, and a check that takes longer has failed, whatever it found.
+    const timeout = scaled(5000) / 1000;
     writeFileSync(
       yaml,
       `
@@ -183,7 +186,11 @@ spec:
   - name: c
     image: localhost/busybox:latest
     command: [sh, -c, "touch /tmp/well; echo started; ${STAY}"]
-    livenessProbe: {exec: {command: [test, -e, /tmp/well]}, periodSeconds: 3600, failureThreshold: 1}
+    livenessProbe:
+      exec: {command: [test, -e, /tmp/well]}
+      periodSeconds: 3600
+      timeoutSeconds: ${timeout}
+      failureThreshold: 1
 `,
     );
     // Not by systemd's timer: that calls Podman without what says where this one keeps its containers.

@@ -80,6 +80,12 @@ export function nat(): Missing {
   return tried(rules.join(" && ")) ? undefined : "this kernel has no NAT for iptables";
 }
 
+/** Needs IPVS, which spreads connections over servers, and the packet filter's match of what it has taken. */
+export function ipvs(): Missing {
+  const script = "iptables -t nat -A POSTROUTING -m ipvs --ipvs -j ACCEPT && test -e /proc/net/ip_vs";
+  return tried(script) ? undefined : "this kernel has no IPVS for iptables";
+}
+
 /** Needs a bridge and pairs of network devices. */
 export function bridge(): Missing {
   const made = tried(
