@@ -381,10 +381,11 @@ operation([root], "user namespaces that Podman chooses with --userns=auto", asyn
   writeFileSync(
     script,
     `echo containers:500000:200000 >${podman.own}/ids; for file in uid gid; do touch /etc/sub$file; mount --bind ${podman.own}/ids /etc/sub$file; done
+    { cat /etc/passwd; echo containers:x:500000:500000::/:/bin/false; } >${podman.own}/passwd; mount --bind ${podman.own}/passwd /etc/passwd
     $P run --detach --name c --network=none --userns=auto:size=1000 busybox sleep 60 >/dev/null
     tr -s ' ' </proc/$($P inspect c --format '{{.State.Pid}}')/uid_map
     $P $RUN --userns=auto:size=2000 busybox sh -c 'id -u; cat /proc/self/uid_map'
-    $P rm --force --time 0 c >/dev/null`,
+    $P kill c >/dev/null; $P wait c >/dev/null; $P rm c >/dev/null`,
   );
   const found = (await lines(podman, `export P RUN; unshare --mount sh ${script}`)).map((line) =>
     line.replace(/ +/g, " "),
