@@ -217,7 +217,7 @@ describe("the user of the process", () => {
   test("that is not mapped is refused, and so are other ids", async ({ box }) => {
     const words = await refused(box, SINGLE, {
       process: { user: { uid: 1000, gid: 0 } },
-      linux: { devices: [{ type: "c", path: "/dev/own", major: 1, minor: 3, uid: 0, gid: 10 }] },
+      linux: { devices: [{ type: "p", path: "/dev/own", uid: 0, gid: 10 }] },
       mounts: MOUNTS,
     });
     expect(words).toContain("/process/user/uid: 1000 is not mapped in the user namespace: container ids 0 are");
