@@ -28,6 +28,7 @@ import {
 } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
 import { planKeyring } from "../linux/identity.ts";
+import { checkRestoredLabel } from "../linux/lsm.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, dirname, resolveFrom } from "../linux/paths.ts";
 import { Plan } from "../linux/plan.ts";
@@ -226,6 +227,7 @@ function handlers(request: Revival, given: Given, { container, onHooks }: Shell,
       note(pid);
       request.beforeItRuns();
       undo.defer(() => killAndReapInit(pid));
+      checkRestoredLabel(pid, labelAskedFor(request, config), thisHost);
       give(pid);
       makeMasksReadonly(pid, config.linux?.maskedPaths ?? []);
       container.update({ phase: "created", namespaces: namespacesOf(container.state, namespaces, pid) });
@@ -234,6 +236,12 @@ function handlers(request: Revival, given: Given, { container, onHooks }: Shell,
       if (master !== undefined) request.onTerminal(master, "/dev/ptmx");
     },
   };
+}
+
+/** The SELinux label that init is to have: with `--lsm-profile selinux:LABEL` another than the config's. */
+function labelAskedFor({ flags: { lsmProfile } }: Revival, { process }: Config): string | undefined {
+  const [, label] = /^selinux:(.*)/.exec(lsmProfile ?? "") ?? [];
+  return label ?? process?.selinuxLabel;
 }
 
 /** A directory for something to be mounted on. CRIU is told of it by a path without links. */
