@@ -129,6 +129,23 @@ describe("the label of a process", () => {
       expect(keySecurity(Number.parseInt(line ?? "", 16))).toBe(LABEL);
     },
   );
+
+  needs(
+    selinux,
+    onlyOurs,
+    ...criu,
+  )("is restored, or nothing is: a CRIU without SELinux would leave it unconfined [qemu]", async ({ box }) => {
+    const container = box.container(counting(), labelled(LABEL));
+    await container.runDetached();
+    await container.untilOutput("1\n");
+    expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
+    const restored = await restore(box, container);
+    if (restored.code === 0) expect((await container.exec(["cat", "/proc/1/attr/current"])).stdout).toContain(LABEL);
+    else {
+      expect(restored.stderr).toMatch(/process\.selinuxLabel: CRIU has restored the process as .*kernel_t.*, not as/);
+      await expect(container.state()).rejects.toThrow("does not exist");
+    }
+  });
 });
 
 /** Mount points and the options of their file systems, as the container's mountinfo has them. */
@@ -206,26 +223,6 @@ describe("the label of mounts", () => {
     for (const place of ["/dev", "/dev/pts", "/dev/shm"])
       expect(found.get(place), place).toMatch(new RegExp(`context=${other}(,|$)`));
   });
-
-  needs(
-    selinux,
-    onlyOurs,
-    ...criu,
-  )(
-    "of a process is restored, or nothing is: a CRIU without SELinux would leave it unconfined [qemu]",
-    async ({ box }) => {
-      const container = box.container(counting(), labelled(LABEL));
-      await container.runDetached();
-      await container.untilOutput("1\n");
-      expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
-      const restored = await restore(box, container);
-      if (restored.code === 0) expect((await container.exec(["cat", "/proc/1/attr/current"])).stdout).toContain(LABEL);
-      else {
-        expect(restored.stderr).toMatch(/process\.selinuxLabel: CRIU has restored the process as .*kernel_t.*, not as/);
-        await expect(container.state()).rejects.toThrow("does not exist");
-      }
-    },
-  );
 
   needs(selinux)("is that of an overlay with more layers than fsconfig(2) takes", async ({ box }) => {
     const layers = Array.from({ length: 12 }, (_, i) => box.makeDirectory(`layer-with-a-long-name-${i}`));
