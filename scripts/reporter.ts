@@ -12,14 +12,17 @@ export interface Summary {
   /** Names of failed tests, and of files that could not be run. */
   failed: string[];
   skipped: { name: string; reason: string }[];
+  /** Of those that passed, the ones that had failed before. */
+  retried: string[];
 }
 
 export class SummaryReporter implements Reporter {
-  readonly #summary: Summary = { tests: [], passed: [], failed: [], skipped: [] };
+  readonly #summary: Summary = { tests: [], passed: [], failed: [], skipped: [], retried: [] };
 
   onTestCaseResult(test: TestCase): void {
     const result = test.result();
     const name = nameOf(test);
+    if (result.state === "passed" && (test.diagnostic()?.retryCount ?? 0) > 0) this.#summary.retried.push(name);
     if (result.state === "passed") this.#summary.passed.push(name);
     else if (result.state === "failed") this.#summary.failed.push(name);
     else this.#summary.skipped.push({ name, reason: (result.state === "skipped" && result.note) || "no reason given" });

@@ -53,7 +53,7 @@ const QEMU_MARK = "[qemu]";
 
 const environment = { ...process.env, PATH, ...(process.env.CI ? { NO_COLOR: "1" } : {}) };
 const started = Date.now();
-const totals = { passed: 0, failed: [], skipped: [] };
+const totals = { passed: 0, failed: [], skipped: [], retried: [] };
 const scratch = mkdtempSync(join(tmpdir(), "tsrun-npm-test-"));
 
 // Also when something on the way gives up by process.exit.
@@ -144,11 +144,12 @@ function runSuite({ name, missing, guest, command }) {
     totals.failed.push(`the suite "${name}" ended with status ${status} and no result`);
     return;
   }
-  const { passed, failed, skipped } = JSON.parse(readFileSync(file, "utf8"));
+  const { passed, failed, skipped, retried } = JSON.parse(readFileSync(file, "utf8"));
   const place = guest === undefined ? "" : `in the guest (${name}): `;
   // The others are no part of a run that is for some only.
   const meant = skipped.filter((test) => guest?.only === undefined || test.name.includes(guest.only));
   totals.passed += passed.length;
+  totals.retried.push(...retried.map((test) => `${place}${test}`));
   totals.failed.push(...failed.map((test) => `${place}${test}`));
   totals.skipped.push(...meant.map((test) => ({ name: `${place}${test.name}`, reason: test.reason })));
   if (status !== 0 && failed.length === 0) totals.failed.push(`the suite "${name}" ended with status ${status}`);
@@ -163,13 +164,14 @@ function run(args, more = {}) {
 }
 
 function report() {
-  const { passed, failed, skipped } = totals;
+  const { passed, failed, skipped, retried } = totals;
   const reasons = groupByReason(skipped);
   console.log(`\n--- summary, ${Math.round((Date.now() - started) / 1000)} s ---`);
   for (const [reason, tests] of reasons) {
     console.log(`skipped: ${reason}`);
     for (const { name } of tests) console.log(`    ${name}`);
   }
+  for (const name of retried) console.log(`passed at the second try: ${name}`);
   for (const name of failed) console.log(`FAILED: ${name}`);
   console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
   process.exitCode = failed.length > 0 ? 1 : 0;

@@ -87,7 +87,7 @@ async function main(): Promise<void> {
 function writeSummary(cells: readonly Cell[]): void {
   const file = process.env.TSRUN_TEST_SUMMARY;
   if (file === undefined) return;
-  const summary: Summary = { tests: [], passed: [], failed: [], skipped: [] };
+  const summary: Summary = { tests: [], passed: [], failed: [], skipped: [], retried: [] };
   for (const { program, verdict } of cells) {
     const reason = REASONS[program];
     const name = `conformance/runtime-tools > ${program}`;
