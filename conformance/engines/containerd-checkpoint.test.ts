@@ -1,25 +1,14 @@
 // containerd's checkpoints on the runtime, by its shim: to a directory, and in an image that another container is made of.
 // [qemu]: CRIU, and a kernel for it, are in the guest under QEMU.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { expect, vi } from "vitest";
 import { criu } from "../../test/root/harness/criu.ts";
 import { needs, program } from "../../test/root/harness/needs.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
+import { startContainerd } from "./containerd.ts";
 import { COUNT, untilBeyond } from "./counting.ts";
-import {
-  cgroupDriver,
-  cgroupParent,
-  client,
-  imageTar,
-  removeCheckpoints,
-  removeIfNew,
-  removeParentCgroups,
-  runtimeProgram,
-  socketPath,
-  startDaemon,
-  untilAnswers,
-} from "./engine.ts";
+import { cgroupDriver, cgroupParent, imageTar, removeCheckpoints, runtimeProgram } from "./engine.ts";
 
 // An emulated machine is slow.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 });
@@ -30,19 +19,8 @@ const DISABLED = ["grpc.v1.cri", "snapshotter.v1.devmapper", "snapshotter.v1.zfs
 
 /** A containerd with a container `box` that counts. */
 async function started(box: Sandbox) {
-  removeIfNew(box, "/run/containerd");
   removeCheckpoints(box);
-  removeParentCgroups(box);
-  const socket = socketPath(box);
-  const settings = [
-    `version = 2\nroot = "${box.path("root")}"\nstate = "${box.path("run")}"`,
-    `disabled_plugins = [${DISABLED.map((name) => `"io.containerd.${name}"`).join(", ")}]`,
-    `[grpc]\naddress = "${socket}"\n`,
-  ];
-  writeFileSync(box.path("containerd.toml"), settings.join("\n"));
-  startDaemon(box, "containerd", ["--config", box.path("containerd.toml")]);
-  const call = client(box, "ctr", ["--address", socket, "--namespace", box.word]);
-  await untilAnswers(box, "containerd", () => call("version"));
+  const { call } = await startContainerd(box, { disabled: DISABLED });
   expect(await call("image", "import", "--snapshotter", "native", imageTar(box, IMAGE))).toMatchObject({ code: 0 });
   /** Puts an end to a container. */
   const end = async (name: string): Promise<void> => {

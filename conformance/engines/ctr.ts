@@ -1,25 +1,12 @@
 // containerd and its client `ctr`, for many tests: the runtime is what its runc shim calls, by `--runc-binary`.
 
-import { writeFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { type Missing, program } from "../../test/root/harness/needs.ts";
 import type { Result } from "../../test/root/harness/runtime.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import { succeeded, UNTIL_TERM } from "./command-line.ts";
-import {
-  callProgram,
-  cgroupDriver,
-  cgroupParent,
-  enginePath,
-  folderWithRunc,
-  imageTar,
-  removeIfNew,
-  removeParentCgroups,
-  runtimeProgram,
-  socketPath,
-  startDaemon,
-  untilAnswers,
-} from "./engine.ts";
+import { startContainerd } from "./containerd.ts";
+import { callProgram, cgroupDriver, cgroupParent, imageTar, runtimeProgram } from "./engine.ts";
 import { onTerminal, type Pty } from "./pty.ts";
 import { helpOf } from "./requirements.ts";
 
@@ -140,22 +127,10 @@ export class Ctr {
 }
 
 export async function containerd(box: Sandbox): Promise<Ctr> {
-  removeIfNew(box, "/run/containerd");
-  removeParentCgroups(box);
-  const socket = socketPath(box);
-  const disabled = DISABLED.map((name) => `"io.containerd.${name}"`).join(", ");
-  writeFileSync(
-    box.path("containerd.toml"),
-    `version = 2\nroot = "${box.path("root")}"\nstate = "${box.path("run")}"\ndisabled_plugins = [${disabled}]\n[grpc]\naddress = "${socket}"\n`,
-  );
   // Of ctr's commands some versions forget --runc-binary: create, and run with --uidmap.
-  const path = `PATH=${folderWithRunc(box)}:${enginePath()}`;
-  startDaemon(box, "env", [path, "containerd", "--config", box.path("containerd.toml")]);
-  // The namespace is the parent cgroup's name too: the sandbox's word.
-  const globals = ["--address", socket, "--namespace", box.word];
+  const { globals } = await startContainerd(box, { disabled: DISABLED, asRunc: true });
   const flags = ["--snapshotter", "overlayfs", "--fifo-dir", box.path("fifo"), "--runc-binary", runtimeProgram(box)];
   const engine = new Ctr(box, globals, flags);
-  await untilAnswers(box, "env", () => engine.call("version"));
   await engine.output("image", "import", "--snapshotter", "overlayfs", imageTar(box, IMAGE));
   return engine;
 }

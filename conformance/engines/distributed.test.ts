@@ -1,10 +1,11 @@
 // The configuration of Docker, Podman and containerd that docs/distributed.md shows to those who have Swarm or Nomad above them.
 
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { expect } from "vitest";
 import type { Json } from "../../test/root/harness/config.ts";
 import { except, needs, program } from "../../test/root/harness/needs.ts";
 import { runtimeKind } from "../../test/root/harness/runtime.ts";
+import { startContainerd } from "./containerd.ts";
 import { adapt, blockOfPage, INSTALLED } from "./cri/page.ts";
 import { startDockerd, WITHOUT_NAT } from "./dockerd.ts";
 import {
@@ -16,9 +17,6 @@ import {
   removeParentCgroups,
   rootfsTar,
   runtimeProgram,
-  socketPath,
-  startDaemon,
-  untilAnswers,
 } from "./engine.ts";
 
 const PIDS = ["sh", "-c", "echo $$"];
@@ -65,24 +63,8 @@ needs(
   program("containerd-shim-runc-v2"),
   except({ crun: "its errors do not name it" }),
 )("containerd: the runtime as runc on its PATH, as docs/distributed.md has it", async ({ box }) => {
-  mkdirSync(box.path("first"));
-  symlinkSync(runtimeProgram(box), box.path("first/runc"));
-  const { PATH } = process.env;
-  process.env.PATH = `${box.path("first")}:${PATH}`;
-  box.defer(() => {
-    process.env.PATH = PATH;
-  });
-  removeIfNew(box, "/run/containerd");
-  removeParentCgroups(box);
-  const config = [
-    `version = 2\nroot = "${box.path("root")}"\nstate = "${box.path("run")}"`,
-    'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri"]',
-    `[grpc]\naddress = "${socketPath(box)}"\n`,
-  ];
-  writeFileSync(box.path("containerd.toml"), config.join("\n"));
-  startDaemon(box, "containerd", ["--config", box.path("containerd.toml")]);
-  const ctr = client(box, "ctr", ["--address", socketPath(box), "--namespace", box.word]);
-  await untilAnswers(box, "containerd", () => ctr("version"));
+  const disabled = ["grpc.v1.cri", "internal.v1.opt", "nri.v1.nri"];
+  const { call: ctr } = await startContainerd(box, { disabled, asRunc: true });
   const image = "localhost/busybox:latest";
   expect(await ctr("image", "import", imageTar(box, image))).toMatchObject({ code: 0 });
   const where = ["--fifo-dir", box.path("fifo")];
