@@ -2,7 +2,7 @@
 // nothing. The cgroup counts whom it took but does not name them, so this is asked only about an init that was killed.
 
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
-import { oomOf, watchOom } from "../linux/cgroups/oom.ts";
+import { type Oom, oomOf, oomSince, watchOom } from "../linux/cgroups/oom.ts";
 import { ConfigError } from "../linux/errors.ts";
 import type { LinuxResources } from "../spec/config.gen.ts";
 import type { Container } from "./container.ts";
@@ -17,33 +17,36 @@ const FIELD = "linux.resources.memory.limit";
 
 /** What there is to say of the memory of a container that was killed; undefined where it never ran out. */
 export function outOfMemory(cgroup: Cgroup): string | undefined {
-  const oom = oomOf(cgroup);
-  return oom && `${oom.kills} OOM-killed, memory limit ${oom.limit ?? "unknown"}, peak ${oom.peak ?? "unknown"}`;
+  return inWords(oomOf(cgroup));
+}
+
+function inWords(oom: Oom | undefined): string | undefined {
+  if (oom === undefined || oom.kills === 0) return undefined;
+  return `${oom.kills} OOM-killed, memory limit ${oom.limit ?? "unknown"}, peak ${oom.peak ?? "unknown"}`;
 }
 
 /** What is heard of the memory of a container while it runs. */
 export interface OomListener extends Listener, Disposable {
-  /** As of the last time that somebody was killed. */
-  readonly told: string | undefined;
+  /** What `outOfMemory` says, or would have said of a cgroup that is gone. */
+  told(): string | undefined;
 }
 
 /**
  * Listens while the container runs. Where its cgroup stays when it has ended there is nothing to listen to, since that can be
- * asked then; systemd removes one as soon as nothing is in it.
+ * asked then; systemd removes one as soon as nothing is in it, be it while it is read. It is heard of, too, when the limit is
+ * reached, a moment before the kernel kills: cgroup-v2.rst, memory.events.
  */
 export function listenForOom(cgroup: Cgroup): OomListener | undefined {
   const watch = cgroup.unit === undefined ? undefined : watchOom(cgroup);
   if (watch === undefined) return undefined;
-  let told: string | undefined;
+  let last = oomSince(cgroup);
   return {
     polled: watch.polled,
     hear() {
-      if (watch.take()) told = outOfMemory(cgroup) ?? told;
+      last = oomSince(cgroup, last, watch.take());
       return false;
     },
-    get told() {
-      return told;
-    },
+    told: () => inWords(oomSince(cgroup, last, watch.take())),
     [Symbol.dispose]: () => watch[Symbol.dispose](),
   };
 }

@@ -28,7 +28,7 @@ export interface Waiting {
 export function waitAndDelete({ container, proxy, signals, oom, listener, keep, log }: Waiting): ExitStatus {
   const listeners = [listener, oom].filter((each) => each !== undefined);
   const status = waitInForeground(container.state.pid, proxy, signals, listeners);
-  const why = status === KILLED ? (outOfMemory(cgroupOf(container)) ?? oom?.told) : undefined;
+  const why = status === KILLED ? (oom ? oom.told() : outOfMemory(cgroupOf(container))) : undefined;
   if (why !== undefined) log.error(`the container was killed, and its memory had run out: ${why}`);
   using _lock = container;
   if (!keep && container.lockAgain()) destroy(container, log);

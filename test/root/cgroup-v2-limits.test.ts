@@ -107,10 +107,17 @@ describe("memory that runs out on cgroup v2", () => {
     alone,
     except({ runc: "says nothing", crun: "says nothing" }),
   )("is told of by run [qemu]", async ({ box }) => {
-    const container = box.container({ process: { args: ["tail", "/dev/zero"] } }, SMALL);
-    const result = await container.run();
-    expect(result.code).toBe(137);
-    expect(result.stderr).toMatch(/its memory had run out: 1 OOM-killed, memory limit 16777216, peak \d+"\n$/);
+    const told = /its memory had run out: 1 OOM-killed, memory limit 16777216, peak \d+"\n$/;
+    // systemd, which removes the cgroup as soon as it is empty, can be quicker than the kernel, which tells of a kill up to 10 ms late.
+    const tries = bySystemd ? 3 : 1;
+    const said: string[] = [];
+    for (let i = 0; i < tries && !told.test(said.at(-1) ?? ""); i += 1) {
+      const result = await box.container({ process: { args: ["tail", "/dev/zero"] } }, SMALL).run();
+      expect(result.code).toBe(137);
+      said.push(result.stderr);
+    }
+    expect(said.at(-1)).toMatch(told);
+    for (const earlier of said.slice(0, -1)) expect(earlier).toBe("");
   });
 
   needs(v2, except({ crun: "has no events" }))("statistics have v1's names", async ({ box }) => {

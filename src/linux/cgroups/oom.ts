@@ -9,7 +9,7 @@ import { close, fileCall, OpenFile, read, write } from "../files.ts";
 import type { Polled } from "../poll.ts";
 import { POLLIN } from "../poll.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { type Count, count, keyed } from "./count.ts";
+import { keyed } from "./count.ts";
 import { errnoOf } from "./error.ts";
 import { WatchedFile } from "./watch.ts";
 
@@ -19,8 +19,8 @@ const EFD_NONBLOCK = 0o4000;
 /** Something to poll for. */
 export interface OomWatch extends Disposable {
   readonly polled: Polled;
-  /** Whether processes were killed since the last look. */
-  take(): boolean;
+  /** How many processes were killed since the last look; on v1 it is only known that some were, and that is 1. */
+  take(): number;
 }
 
 /** Watches a cgroup; undefined for one without a memory controller. @throws FileError */
@@ -52,14 +52,14 @@ class EventOom implements OomWatch {
     return { fd: this.#eventfd, events: POLLIN };
   }
 
-  take(): boolean {
+  take(): number {
     try {
       read(this.#eventfd, new Uint8Array(8));
       using _ = new OpenFile(this.#cgroup, O_RDONLY); // it is written to when the cgroup goes, too
-      return true;
+      return 1;
     } catch (error) {
       errnoOf(error); // EAGAIN: nothing; ENOENT: gone
-      return false;
+      return 0;
     }
   }
 
@@ -81,14 +81,14 @@ class CountedOom implements OomWatch {
     return this.#events.polled;
   }
 
-  take(): boolean {
+  take(): number {
     try {
       const before = this.#seen;
       this.#seen = this.#events.read("oom_kill");
-      return this.#seen > before;
+      return this.#seen - before;
     } catch (error) {
       errnoOf(error); // ENODEV: gone
-      return false;
+      return 0;
     }
   }
 
@@ -99,7 +99,7 @@ class CountedOom implements OomWatch {
 
 /** What a cgroup tells of a want of memory. */
 export interface Oom {
-  readonly kills: Count;
+  readonly kills: number;
   readonly limit: string | undefined;
   /** The most that was ever used; kernels before 5.19 do not know on v2. */
   readonly peak: string | undefined;
@@ -111,7 +111,7 @@ export function oomNumbers({ kills, limit, peak }: Oom): { kills: number; limit?
     text !== undefined && Number.isSafeInteger(Number(text)) ? Number(text) : undefined;
   const [most, used] = [number(limit), number(peak)];
   return {
-    kills: Number(kills),
+    kills,
     ...(most !== undefined && { limit: most }),
     ...(used !== undefined && { peak: used }),
   };
@@ -119,9 +119,29 @@ export function oomNumbers({ kills, limit, peak }: Oom): { kills: number; limit?
 
 /** Whether processes of a cgroup were killed for want of memory; undefined when none was, or nobody knows. */
 export function oomOf(cgroup: Cgroup): Oom | undefined {
-  const v2 = cgroup.mode === "v2";
-  const kills = keyed(cgroup.read(v2 ? "memory.events" : "memory.oom_control")).get("oom_kill") ?? 0;
-  if (kills === 0) return undefined;
-  const [limit, peak] = v2 ? ["memory.max", "memory.peak"] : ["memory.limit_in_bytes", "memory.max_usage_in_bytes"];
-  return { kills: count(String(kills)), limit: cgroup.read(limit), peak: cgroup.read(peak) };
+  const kills = killsOf(cgroup) ?? 0;
+  return kills === 0 ? undefined : withNumbers(cgroup, kills, UNKNOWN);
+}
+
+/**
+ * What there is to say by now of a cgroup that may be going away: its own answers, and where it has none any more the last ones,
+ * with what an OomWatch took since.
+ */
+export function oomSince(cgroup: Cgroup, last: Oom = UNKNOWN, taken = 0): Oom {
+  return withNumbers(cgroup, killsOf(cgroup) ?? last.kills + taken, last);
+}
+
+const UNKNOWN: Oom = { kills: 0, limit: undefined, peak: undefined };
+
+/** How many processes the kernel has killed, of cgroups below too; undefined where the cgroup is gone, or cannot tell. */
+function killsOf(cgroup: Cgroup): number | undefined {
+  const kills = keyed(cgroup.read(cgroup.mode === "v2" ? "memory.events" : "memory.oom_control")).get("oom_kill");
+  return kills === undefined ? undefined : Number(kills);
+}
+
+function withNumbers(cgroup: Cgroup, kills: number, last: Oom): Oom {
+  const files =
+    cgroup.mode === "v2" ? ["memory.max", "memory.peak"] : ["memory.limit_in_bytes", "memory.max_usage_in_bytes"];
+  const [limit, peak] = files.map((file) => cgroup.read(file));
+  return { kills, limit: limit ?? last.limit, peak: peak ?? last.peak };
 }
