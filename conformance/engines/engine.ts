@@ -46,6 +46,12 @@ export function folderWithRunc(box: Sandbox): string {
   return directory;
 }
 
+/**
+ * A shell's script whose child is killed for want of memory. containerd's shim watches the cgroup only from `start` on, and where
+ * systemd made that it goes with its last process: what comes too early or too late is not heard of, under runc as well.
+ */
+export const RUN_OUT_OF_MEMORY = "sleep 1; dd if=/dev/zero of=/dev/null bs=200M count=1; code=$?; sleep 2; exit $code";
+
 /** Where systemd runs, engines have it make the cgroups, as they do when nothing is said. */
 export const cgroupDriver = existsSync(SYSTEMD_SOCKET) ? "systemd" : "cgroupfs";
 

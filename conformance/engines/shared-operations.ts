@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { Missing } from "../../test/root/harness/needs.ts";
 import { type CommandLine, eventually, later } from "./command-line.ts";
-import { limitOf } from "./engine.ts";
+import { limitOf, RUN_OUT_OF_MEMORY } from "./engine.ts";
 import type { Operation } from "./operations.ts";
 import { scaled } from "./patience.ts";
 import { SIZE } from "./pty.ts";
@@ -297,10 +297,9 @@ function declareLife(operation: Declare, { pids, events, timers, oomKilled }: Di
   operation(
     "out of memory",
     async (engine) => {
-      const script = "dd if=/dev/zero of=/dev/null bs=200M count=1; code=$?; sleep 2; exit $code";
-      const name = await engine.start(["--memory=24m"], "sh", "-c", script);
+      const name = await engine.start(["--memory=24m"], "sh", "-c", RUN_OUT_OF_MEMORY);
       expect(await engine.output("wait", name)).toBe("137");
-      await eventually(() => engine.inspect(name, "{{.State.OOMKilled}}"), "true"); // the engine hears of it by another way
+      await eventually(() => engine.inspect(name, "{{.State.OOMKilled}}"), "true");
     },
     oomKilled,
   );
