@@ -78,12 +78,12 @@ function suites() {
     { name: "unit" },
     { name: "engine" },
     { name: "root", missing: asRoot ? undefined : "needs root" },
-    { name: "vm", missing: guestMissing(), guest: { words: GUEST_TESTS, seconds: 420 } },
-    { name: "vm, cgroup v1", missing: guestMissing(), guest: { cgroup: "v1", words: GUEST_V1_TESTS, seconds: 300 } },
+    { name: "vm", missing: guestMissing(), guest: { words: GUEST_TESTS, seconds: 900 } },
+    { name: "vm, cgroup v1", missing: guestMissing(), guest: { cgroup: "v1", words: GUEST_V1_TESTS, seconds: 600 } },
     {
       name: "vm, SELinux",
       missing: guestMissing("uml", true),
-      guest: { selinux: true, words: ["test/root/selinux.test.ts"], seconds: 120 },
+      guest: { selinux: true, words: ["test/root/selinux.test.ts"], seconds: 300 },
     },
     {
       name: "vm, QEMU",
