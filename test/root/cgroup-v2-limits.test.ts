@@ -1,6 +1,7 @@
 // update, events and the end for want of memory where cgroup v2 has the controllers: in the virtual machine, and on most
 // machines of others. (cgroup-v2.test.ts has what needs no controller.)
 
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -93,9 +94,9 @@ describe("memory that runs out on cgroup v2", () => {
     const container = box.container(sh(script), SMALL);
     await container.runDetached();
     const events = box.begin(["events", "--interval", "1h", container.id]);
-    await sleep(500);
+    await sleep(1000); // it listens by then
     container.writeFile("go", "");
-    await sleep(1500);
+    await once(events.stdout ?? events, "data", { signal: AbortSignal.timeout(20_000) });
     await container.delete("--force");
     const { exitCode, stdout } = await events;
     expect(exitCode).toBe(0);

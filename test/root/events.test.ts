@@ -1,5 +1,6 @@
 // events: statistics by and by or once, and the kernel's killing for want of memory, until the container ends.
 
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import { idle, type Json, sh } from "./harness/config.ts";
@@ -36,13 +37,14 @@ describe("events", () => {
     const container = box.container(idle());
     await container.runDetached();
     const running = box.begin(["events", "--interval", "100ms", container.id]);
-    await sleep(450);
+    let said = "";
+    running.stdout?.on("data", (chunk) => (said += String(chunk)));
+    await expect.poll(() => parsed(said).length, { timeout: 10_000 }).toBeGreaterThanOrEqual(3);
     await container.kill("KILL");
     await container.until("stopped");
     await container.delete();
     const { exitCode, stdout } = await running;
     expect(exitCode).toBe(0);
-    expect(parsed(stdout).length).toBeGreaterThanOrEqual(3);
     expect(parsed(stdout).every(({ type, id }) => type === "stats" && id === container.id)).toBe(true);
   });
 
@@ -51,9 +53,9 @@ describe("events", () => {
     const container = box.container(sh(script), LIMIT);
     await container.runDetached();
     const running = box.begin(["events", "--interval", "1h", container.id]);
-    await sleep(200);
+    await sleep(1000); // it listens by then
     container.writeFile("go", "");
-    await sleep(500);
+    await once(running.stdout ?? running, "data", { signal: AbortSignal.timeout(10_000) });
     await container.delete("--force");
     const { exitCode, stdout } = await running;
     expect(exitCode).toBe(0);

@@ -197,7 +197,7 @@ describe("A process that waits for an answer", () => {
     const question = await notifier.question();
     expect(question.nr).toBe(chdir);
     process.kill(notifier.told.pid, "SIGUSR1");
-    await sleep(100);
+    for (let tries = 0; tries < 20 && notifier.isWaiting(question); tries += 1) await sleep(50);
     const survived = notifier.isWaiting(question);
     if (survived) notifier.answer(question, "continue");
     await notifier.serve(container.until("stopped"), () => "continue");
