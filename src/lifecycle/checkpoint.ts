@@ -1,7 +1,6 @@
 // tsrun checkpoint: has CRIU write the container to files, from which `restore` makes it again. It has ended then, and is deleted,
 // unless it is left running.
 
-import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { Criu } from "../linux/criu/client.ts";
 import { CriuError } from "../linux/criu/error.ts";
 import { mountsToName } from "../linux/criu/external-mounts.ts";
@@ -21,7 +20,7 @@ import { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { type Asked, ask, askedBy, checkRights } from "./criu-options.ts";
 import { destroy } from "./destroy.ts";
-import { processStat } from "./process-identity.ts";
+import { isStopped } from "./process-identity.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -70,17 +69,23 @@ function dump(container: Container, flags: Flags): void {
 /** Which processes, and what stops them at once. */
 function ofContainer(container: Container): Partial<CriuOptions> {
   const { pid, rootfs } = container.state;
-  const freezer = freezerOf(cgroupOf(container));
+  const freezer = freezerOf(container);
   return { pid, root: rootfs, ...(freezer !== undefined && { freeze_cgroup: freezer }) };
 }
 
 /**
  * None where a process is stopped by a signal, and the cgroup is of version 1: CRIU, which traces each, waits for it to move, and
- * in there it is frozen. (One that the container was paused with cannot be told from the others.)
+ * in there it is frozen.
  */
-function freezerOf(cgroup: Cgroup): string | undefined {
-  const isStopped = (pid: number): boolean => processStat(pid)?.state === "T";
-  return cgroup.version === "v1" && cgroup.pids().some(isStopped) ? undefined : cgroup.directory("freezer");
+function freezerOf(container: Container): string | undefined {
+  const cgroup = cgroupOf(container);
+  const stopped = cgroup.version === "v1" ? cgroup.pids().find(isStopped) : undefined;
+  if (stopped === undefined) return cgroup.directory("freezer");
+  if (container.status() !== "paused") return undefined;
+  const why = "which CRIU cannot trace in a paused container of cgroup v1";
+  throw new UsageError(
+    `process ${stopped} is stopped by a signal, ${why}: resume the container, or continue the process`,
+  );
 }
 
 /** What of the container is not its own, and the file that tells of its streams. A pre-dump is of memory alone. */

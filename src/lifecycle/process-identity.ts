@@ -23,16 +23,20 @@ const KILLED_BEFORE_EXEC = PF_SIGNALED | PF_FORKNOEXEC;
 
 /** Reads /proc/<pid>/stat. Undefined when there is no such process. @throws FileError where that cannot be told */
 export function processStat(pid: number | "self"): ProcessStat | undefined {
-  let text: string;
+  const text = readOf(pid, "stat");
+  if (text === undefined) return undefined;
+  const [state, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return state === undefined ? undefined : { state, start: Number(rest[22 - 4]), flags: Number(rest[9 - 4]) };
+}
+
+function readOf(pid: number | "self", file: string): string | undefined {
   try {
-    text = readText(`/proc/${pid}/stat`);
+    return readText(`/proc/${pid}/${file}`);
   } catch (error) {
     // ESRCH when it ended between open and read. Anything else must not pass for its end: it would be left to itself.
     if (isErrno(error, "ENOENT") || isErrno(error, "ESRCH")) return undefined;
     throw error;
   }
-  const [state, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return state === undefined ? undefined : { state, start: Number(rest[22 - 4]), flags: Number(rest[9 - 4]) };
 }
 
 /**
@@ -42,6 +46,15 @@ export function processStat(pid: number | "self"): ProcessStat | undefined {
 export function isKilledBeforeExec(pid: number, start: number): boolean {
   const stat = processStat(pid);
   return stat?.start === start && (stat.flags & KILLED_BEFORE_EXEC) === KILLED_BEFORE_EXEC;
+}
+
+/**
+ * Whether a signal has stopped a process. One that is frozen as well has no T for its state, and where it waits tells, on kernels
+ * that do: proc_pid_wchan(5).
+ */
+export function isStopped(pid: number): boolean {
+  const state = processStat(pid)?.state;
+  return state === "T" || (state === "D" && readOf(pid, "wchan") === "do_signal_stop");
 }
 
 /** Whether the process that had this pid and started then is still there. One that has ended but was not waited for is not. */

@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
+import { cgroupVersion } from "./harness/cgroup-files.ts";
 import { idle, type Json, merge, mounts, namespaces, sh } from "./harness/config.ts";
 import { ConsoleSocket } from "./harness/console.ts";
 import type { Container } from "./harness/container.ts";
@@ -235,6 +236,22 @@ describe("checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
       expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
       expect(await restore(box, container)).toMatchObject({ code: 0, stderr: "" });
       expect(await state()).toBe("T\n");
+    },
+  );
+
+  needs(...criu, except({ runc: "waits for ever", crun: "waits for ever" }))(
+    "a process that a signal has stopped, which is paused as well, is refused on cgroup v1",
+    async ({ box }) => {
+      const container = box.container(sh("sleep 1000 & kill -STOP $!; echo $! stopped; wait"));
+      await container.runDetached();
+      await container.untilOutput("stopped");
+      await box.call(["pause", container.id]);
+      const result = await checkpoint(box, container);
+      if (cgroupVersion === "v1") {
+        const sorry = /process \d+ is stopped by a signal, .*paused.*: resume the container, or continue the process/;
+        expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(sorry) });
+        expect((await container.state()).status).toBe("paused");
+      } else expect(result).toMatchObject({ code: 0, stderr: "" });
     },
   );
 
