@@ -201,7 +201,40 @@ export const GUARDS: readonly Guard[] = [
         'if (place[0] === "proc" && namesIn(destination)[0] !== "proc")',
         "if (place[0] === destination)",
       ),
+      edit("src/linux/attach.ts", "if (type === PROC_SUPER_MAGIC &&", "if (type === 0 &&"),
     ],
+  },
+  {
+    id: "CVE-2019-16884 (by a link that is no text)",
+    tried: "the same, where reading the links beforehand cannot tell",
+    guard: "planOutsideProc: the kernel is asked which file system was mounted on",
+    test: [`${A}/procfs.test.ts`, "by a link of the image's to /a\xff"],
+    edits: [edit("src/linux/attach.ts", "if (type === PROC_SUPER_MAGIC &&", "if (type === 0 &&")],
+  },
+  {
+    id: "CVE-2025-31133 (masks of a volume in the place of /sys)",
+    tried: "the image's link for a volume is /sys as text, and another directory to the kernel",
+    guard: "attach: the mount of /sys is what the config has at /sys; and InRoot.resolve, as the kernel does",
+    test: [`${A}/procfs.test.ts`, "is not taken for /sys"],
+    edits: [
+      edit(
+        "src/linux/attach.ts",
+        "!oneOfTwo && KERNEL_MOUNTS.has(destination)) to.kernelMounts.set(destination, mount);",
+        '!oneOfTwo && KERNEL_MOUNTS.has(`/${to.inRoot.resolve(destination).join("/")}`)) to.kernelMounts.set(`/${to.inRoot.resolve(destination).join("/")}`, mount);',
+      ),
+      edit(
+        "src/linux/in-root.ts",
+        'left.unshift(...link.split("/").filter((part) => part !== "" && part !== "."));',
+        "left.unshift(...namesIn(link));",
+      ),
+    ],
+  },
+  {
+    id: "links that multiply",
+    tried: "a chain of links names more directories to make than there is memory for",
+    guard: "InRoot.resolve: no more than a path can be",
+    test: [`${A}/images.test.ts`, "keep no runtime busy"],
+    edits: [edit("src/linux/in-root.ts", 'if (names.join("/").length >= PATH_MAX)', "if (names.length < 0)")],
   },
   {
     id: "CVE-2025-52881 (masks)",
@@ -341,6 +374,13 @@ export const GUARDS: readonly Guard[] = [
         "if (holdsStill(cgroup) && cgroup === freezer) writeFile(",
       ),
     ],
+  },
+  {
+    id: "cgroups named what is no text",
+    tried: "a process in such a cgroup is not found, and the cgroups cannot be removed",
+    guard: "visit: names are bytes",
+    test: [`${A}/cgroups.test.ts`, "named what is no text"],
+    edits: [edit("src/linux/cgroups/tree.ts", "open(here, next.raw)", "open(here, next.name)")],
   },
   {
     id: "a cgroup mount in a shared volume",

@@ -106,6 +106,19 @@ describe("links that point into a volume", () => {
   }
 });
 
+describe("links that multiply", () => {
+  // Each is the next one and 2040 directories to make: a dozen kept tsrun busy for more than a minute.
+  needs(except({ runc: "has words of its own", crun: "has words of its own" }))(
+    "keep no runtime busy",
+    async ({ box }) => {
+      const container = box.container(mounts({ destination: "/l0/x", type: "tmpfs", source: "t" }));
+      for (let i = 0; i < 4; i++) plant(container, `l${i}`, `l${i + 1}${"/a".repeat(2040)}`);
+      const { code, stderr } = await container.run();
+      expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/more than 4096 bytes/) });
+    },
+  );
+});
+
 describe("a terminal", () => {
   const traps: [path: string, target: string][] = [
     ["dev/console", "/volume/console"],
