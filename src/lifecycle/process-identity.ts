@@ -1,9 +1,7 @@
 // Which process is meant. A pid is used again after its process has gone; together with the time that the process started
-// at it is not, until the next boot. /proc/<pid>/stat, proc_pid_stat(5): the name (2) is in parentheses and may itself
-// hold spaces and parentheses, so the fields are counted from the last one. (It may also be no UTF-8, which harms nothing.)
+// at it is not, until the next boot.
 
-import { readText } from "../linux/files.ts";
-import { isErrno } from "./output.ts";
+import { processFields } from "../linux/process-stat.ts";
 
 /** What /proc says of a process. */
 export interface ProcessStat {
@@ -23,16 +21,10 @@ const KILLED_BEFORE_EXEC = PF_SIGNALED | PF_FORKNOEXEC;
 
 /** Reads /proc/<pid>/stat. Undefined when there is no such process. @throws FileError where that cannot be told */
 export function processStat(pid: number | "self"): ProcessStat | undefined {
-  let text: string;
-  try {
-    text = readText(`/proc/${pid}/stat`);
-  } catch (error) {
-    // ESRCH when it ended between open and read. Anything else must not pass for its end: it would be left to itself.
-    if (isErrno(error, "ENOENT") || isErrno(error, "ESRCH")) return undefined;
-    throw error;
-  }
-  const [state, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return state === undefined ? undefined : { state, start: Number(rest[22 - 4]), flags: Number(rest[9 - 4]) };
+  const field = processFields(pid);
+  const state = field?.(3);
+  if (field === undefined || state === undefined) return undefined;
+  return { state, start: Number(field(22)), flags: Number(field(9)) };
 }
 
 /**

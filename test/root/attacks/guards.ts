@@ -67,7 +67,48 @@ export const GUARDS: readonly Guard[] = [
     tried: "a loop in the container sends SIGSTOP to whatever comes in",
     guard: "silence.ts: stopped before its program ran is an error",
     test: [`${A}/joining.test.ts`, "is given up, and the caller told why"],
-    edits: [edit("src/linux/agent/silence.ts", 'if (state === "T") throw', 'if (state === "none") throw')],
+    edits: [edit("src/linux/agent/silence.ts", 'if (state === "T" || state === "t")', 'if (state === "none")')],
+  },
+  {
+    id: "an agent that is held",
+    tried: "who has CAP_SYS_PTRACE seizes whatever comes in, and interrupts it",
+    guard: "silence.ts: stopped by its tracer is stopped",
+    test: [`${A}/joining.test.ts`, "is given up where it is held"],
+    edits: [edit("src/linux/agent/silence.ts", 'if (state === "T" || state === "t")', 'if (state === "T")')],
+  },
+  {
+    id: "an agent that is held, and ended",
+    tried: "the same: its tracer takes no notice of its end, and so nobody else may",
+    guard: "endAndReap: no wait for it to be reaped",
+    test: [`${A}/joining.test.ts`, "is given up where it is held"],
+    edits: [
+      edit(
+        "src/linux/agent/reap.ts",
+        'syscall(syscallNumber("wait4"), waitedFor, 0, WNOHANG, 0);',
+        'syscall(syscallNumber("wait4"), waitedFor, 0, 0, 0);',
+      ),
+    ],
+  },
+  {
+    id: "a process whose end is kept",
+    tried:
+      "a container traces what exec runs, and takes no notice of its end: exec waits for ever (runc's and crun's do)",
+    guard: "waitFor: what procfs says of one that has ended",
+    test: [`${A}/joining.test.ts`, "though its tracer takes no notice"],
+    edits: [
+      edit(
+        "src/linux/agent/reap.ts",
+        "const traced = ended ? processFields(pid)?.(EXIT_CODE) : undefined;",
+        "const traced = undefined;",
+      ),
+    ],
+  },
+  {
+    id: "an agent whose socket is kept",
+    tried: "who has CAP_SYS_PTRACE takes the socket of whatever comes in, whose end says that the program runs",
+    guard: "receiveOrEnd: the kernel's flag says so, too",
+    test: [`${A}/joining.test.ts`, "is known to run though its socket"],
+    edits: [edit("src/linux/agent/agent.ts", "if (orEnd && this.#forked && hasExecuted(this.pid)) return 0;", "")],
   },
   {
     id: "an agent that is stopped, start",
@@ -121,9 +162,18 @@ export const GUARDS: readonly Guard[] = [
   {
     id: "an agent that lies: another's process",
     tried: "clone answers the number of a process of the host's, to which tsrun would give a scheduler and a pid file",
-    guard: "expectHeir: a child of ours",
+    guard: "Agent.cloned: a child of ours",
     test: ["test/linux/agent/hostile.test.ts", "is no child of ours is not believed"],
-    edits: [edit("src/lifecycle/beget.ts", "Agent.adoptedChild(ours, pid, tell)", "Agent.adopted(ours, pid, tell)")],
+    edits: [
+      edit("src/linux/agent/agent.ts", "if (known.has(pid) || !isChild(pid)) throw", "if (pid === LAST_PID + 7) throw"),
+    ],
+  },
+  {
+    id: "an agent that lies: a process that we know",
+    tried: "clone answers the number of the one who cloned, which is then ended in the place of the process that runs",
+    guard: "Agent.cloned: none that there is an agent of",
+    test: ["test/linux/agent/hostile.test.ts", "is no child of ours is not believed"],
+    edits: [edit("src/linux/agent/agent.ts", "if (known.has(pid) || !isChild(pid)) throw", "if (!isChild(pid)) throw")],
   },
   {
     id: "CVE-2019-5736",

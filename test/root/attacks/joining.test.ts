@@ -87,6 +87,35 @@ describe("the process that exec brings in", () => {
   );
 });
 
+describe("the process that exec brings in, traced", () => {
+  const TRIES = 100;
+  needs(compiler, onlyOurs)("is given up where it is held, as where it is stopped", async ({ box }) => {
+    const container = await attackers(box, attacking("hold"), traces);
+    let result = await container.exec(["true"]);
+    for (let tries = 0; tries < TRIES && result.code === 0; tries++) result = await container.exec(["true"]);
+    expect(result).toMatchObject({ code: 255, stderr: expect.stringMatching(/process \d+ was stopped before/) });
+    expect(container.output()).toMatch(/held \d+/);
+  });
+
+  needs(compiler, except({ runc: "waits for the tracer", crun: "waits for the tracer" }))(
+    "ends for its caller, with its status, though its tracer takes no notice",
+    async ({ box }) => {
+      const container = await attackers(box, attacking("haunt"), traces);
+      expect(
+        (await container.exec(["sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; exit 7"])).code,
+      ).toBe(7);
+      expect(container.output()).toMatch(/haunted \d+/);
+    },
+  );
+
+  needs(compiler, onlyOurs)("is known to run though its socket is held open", async ({ box }) => {
+    const container = await attackers(box, attacking("keep"), traces);
+    for (let tries = 0; tries < TRIES && !container.output().includes("kept"); tries++)
+      expect((await container.exec(["echo", "ran"])).stdout).toBe("ran\n");
+    expect(container.output()).toMatch(/kept \d+/);
+  });
+});
+
 describe("an init that waits in a pod", () => {
   const rows: [name: string, overrides: Json[]][] = [
     ["root with the same capabilities", []],
