@@ -63,6 +63,14 @@ export const GUARDS: readonly Guard[] = [
     edits: [edit("src/lifecycle/exec.ts", "(joined & CLONE_NEWPID) === 0 || ", "(joined & CLONE_NEWPID) >= 0 || ")],
   },
   {
+    id: "CVE-2016-9962 (with CAP_SYS_PTRACE, and a listener)",
+    tried: "the same, where the filter asks a listener, and is loaded by who is still root",
+    guard:
+      "asksEarly: no envoy only where the listener is asked about what an envoy calls; it is told when the process is there",
+    test: [`${A}/joining.test.ts`, "where its filter asks a listener"],
+    edits: [edit("src/lifecycle/exec.ts", "asksAbout(seccomp, ENVOYS_CALLS)", "ENVOYS_CALLS.size > 0")],
+  },
+  {
     id: "an agent that is stopped, exec",
     tried: "a loop in the container sends SIGSTOP to whatever comes in",
     guard: "silence.ts: stopped before its program ran is an error",

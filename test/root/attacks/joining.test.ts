@@ -7,6 +7,7 @@ import { describe, expect } from "vitest";
 import { dockersProfile } from "../../linux/seccomp/docker-profile.ts";
 import { type Json, linux, namespaces } from "../harness/config.ts";
 import type { Container } from "../harness/container.ts";
+import { ListenerSocket } from "../harness/listener.ts";
 import { except, needs } from "../harness/needs.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 import { arm, attacking, compiler } from "./attacker.ts";
@@ -71,6 +72,27 @@ describe("the process that exec brings in", () => {
       expect(new Set(lines)).toEqual(
         new Set([`weighed Uid:1000100010001000,Groups:7 ,${rights},Seccomp:2, has socket:,`]),
       );
+    },
+  );
+
+  // The filter is loaded by who has the right to, and is a listener's to be told of only when the process is there.
+  needs(compiler, onlyOurs)(
+    "has no more rights than the container's where its filter asks a listener, without no_new_privs",
+    async ({ box }) => {
+      const socket = new ListenerSocket(box);
+      const syscalls = [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY" }];
+      const asks = linux({ seccomp: { defaultAction: "SCMP_ACT_ALLOW", listenerPath: socket.path, syscalls } });
+      const container = await attackers(box, attacking("weigh"), traces, asks);
+      await socket.receive();
+      for (let tries = 0; tries < 100 && !container.output().includes("weighed"); tries++) {
+        const running = container.exec(["true"]);
+        const { told } = await socket.receive();
+        expect(told.state).toMatchObject({ id: container.id, status: "running" });
+        expect((await running).code).toBe(0);
+      }
+      const rights = container.output().match(/CapPrm:\s*\w+,CapEff:\s*\w+/g) ?? [];
+      const granted = "\t0000000000080020";
+      expect(new Set(rights)).toEqual(new Set([`CapPrm:${granted},CapEff:${granted}`]));
     },
   );
 
