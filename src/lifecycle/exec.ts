@@ -135,11 +135,11 @@ function enter(undo: DisposableStack, { container, cgroup, process, seccomp, fla
   const pidfd = descriptors.own(pidfdOpen(container.state.pid));
   const namespace = cgroupNamespaceOf(container.state);
   const cgroups = namespace === undefined ? undefined : descriptors.open(namespace, O_RDONLY);
-  // Only now is it known to be init's: the pid could have become another process's before it was opened.
-  if (!container.initIsAlive()) throw new UsageError("cannot exec in a stopped container");
   const inside = bringsRoot(container.state)
     ? undefined
     : descriptors.open(rootOf(container.state), O_PATH | O_DIRECTORY);
+  // Only now are all known to be init's: the pid could have become another process's before they were opened.
+  if (!container.initIsAlive()) throw new UsageError("cannot exec in a stopped container");
   const procfs = descriptors.ownIfAny(procfsFor(process));
   const joined = namespaceFlags(container.state);
   const heir =

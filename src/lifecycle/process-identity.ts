@@ -1,6 +1,10 @@
 // Which process is meant. A pid is used again after its process has gone; together with the time that the process started
 // at it is not, until the next boot.
 
+import { ESRCH } from "../linux/abi/errno.ts";
+import { close } from "../linux/files.ts";
+import { SyscallError } from "../linux/kernel.ts";
+import { pidfdOpen, pidfdSendSignal } from "../linux/local.ts";
 import { processFields } from "../linux/process-stat.ts";
 
 /** What /proc says of a process. */
@@ -41,4 +45,25 @@ export function isAlive(pid: number, start: number): boolean {
   if (pid <= 0) return false;
   const stat = processStat(pid);
   return stat !== undefined && stat.start === start && !"ZXx".includes(stat.state);
+}
+
+/**
+ * Signals the process that had this pid and started then, by a pidfd that is open before it is looked at: by its number it could be
+ * another by the time of the signal, and in a container it ends when that wants it to. False where it is there no more.
+ */
+export function signalProcess(pid: number, start: number, signal: number): boolean {
+  if (pid <= 0) return false;
+  try {
+    const pidfd = pidfdOpen(pid);
+    try {
+      if (!isAlive(pid, start)) return false;
+      pidfdSendSignal(pidfd, signal);
+      return true;
+    } finally {
+      close(pidfd);
+    }
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === ESRCH) return false;
+    throw error;
+  }
 }
