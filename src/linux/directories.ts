@@ -23,6 +23,19 @@ export interface Entry {
   readonly isDirectory: boolean;
 }
 
+/** An entry of an open directory, opened; closed at the end of a scope. @throws FileError */
+export class OpenEntry implements Disposable {
+  readonly fd: number;
+
+  constructor(directory: number, { raw, name }: Pick<Entry, "raw" | "name">, flags: number, mode = 0) {
+    this.fd = fileCall("openat", name, directory, raw, flags | O_CLOEXEC, mode);
+  }
+
+  [Symbol.dispose](): void {
+    close(this.fd);
+  }
+}
+
 /** Makes a directory; `mode` less the umask. Returns -errno or 0: what to make of EEXIST is the caller's to know. */
 export function tryMakeDirectory(path: string, mode: number): number {
   return syscall(syscallNumber("mkdirat"), AT_FDCWD, path, mode);

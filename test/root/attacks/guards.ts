@@ -474,6 +474,20 @@ export const GUARDS: readonly Guard[] = [
     edits: [edit("src/linux/copy-up.ts", 'if (status.kind !== "file") return;', "")],
   },
   {
+    id: "tmpcopyup: more than there is memory for",
+    tried: "an image has more data, or holes, where a tmpfs is filled than the container may have of memory",
+    guard: "Bounds: what tsrun copies is not charged to the container, and is no more than its limit",
+    test: [`${A}/images.test.ts`, "takes no more memory than the container has"],
+    edits: [edit("src/linux/copy-up.ts", "if (this.#left < 0)", "if (this.#left === 0.5)")],
+  },
+  {
+    id: "tmpcopyup: directories without end",
+    tried: "an image has directories nested more deeply there than functions may call each other",
+    guard: "Bounds.enter",
+    test: [`${A}/images.test.ts`, "where directories are nested too deeply"],
+    edits: [edit("src/linux/copy-up.ts", "if (depth > DEEPEST)", "if (depth < 0)")],
+  },
+  {
     id: "a bundle that changes",
     tried: "config.json is another one when exec and delete come",
     guard: "the state directory holds what was checked",
