@@ -3,7 +3,7 @@
 // A process number may only be signalled while it is a child of ours that nobody has waited for: only then it cannot
 // have become another process's. wait4 with WNOHANG tells, because it fails for what is not our child.
 
-import { ESRCH } from "../abi/errno.ts";
+import { EINTR, ESRCH } from "../abi/errno.ts";
 import { SIGKILL, signalName } from "../abi/signal.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { SyscallError } from "../kernel.ts";
@@ -60,8 +60,8 @@ function endAndReap(pid: number, waitedFor: number): void {
 function reaps(pid: number, waitedFor: number): boolean {
   for (;;) {
     const reaped = syscall(syscallNumber("wait4"), waitedFor, 0, WNOHANG, 0);
-    if (reaped === pid || reaped < 0) return true;
     if (reaped === 0) return false;
+    if (reaped === pid || (reaped < 0 && reaped !== -EINTR)) return true;
   }
 }
 
@@ -81,7 +81,7 @@ export function waitFor(pid: number): number {
     if (reaped === pid) return status[0] ?? 0;
     const traced = ended ? processFields(pid)?.(EXIT_CODE) : undefined;
     if (traced !== undefined) return Number(traced);
-    if (reaped < 0) throw new SyscallError({ name: "wait4", args: [pid] }, -reaped, "");
+    if (reaped < 0 && reaped !== -EINTR) throw new SyscallError({ name: "wait4", args: [pid] }, -reaped, "");
   }
 }
 
