@@ -60,8 +60,7 @@ export function expectHeir(undo: DisposableStack, descriptors: Descriptors, tell
     if (!met) close(ours);
   });
   const succeed = ({ child: envoy }: Born, pid: number): Born => {
-    // For a moment the process has the envoy's socket too, and whoever traces it can answer in the envoy's stead.
-    const child = Agent.adoptedChild(ours, pid, tell);
+    const child = Agent.adopted(ours, Agent.cloned(pid), tell);
     met = true;
     const born = listening(undo.use(child));
     envoy.hangUp(); // it holds what the program is to have, streams and all
@@ -124,7 +123,8 @@ export function beget(
   });
   const meet = (): Born => {
     met = true;
-    const child = undo.use(Agent.adopted(ours, born(answers, pid, joins.directory !== undefined), tell, end));
+    const cloned = Agent.cloned(born(answers, pid, joins.directory !== undefined));
+    const child = undo.use(Agent.adopted(ours, cloned, tell, end));
     agent.hangUp(); // it ends while we go on, and is reaped when `undo` or the caller is done
     return listening(child);
   };

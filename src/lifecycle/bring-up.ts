@@ -108,7 +108,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     unprivileged: isOrdinaryUser(),
   });
   // All of this is made while the kernel makes the process.
-  const { plan, programOf, bear } = planInside({
+  const { plan, check, programOf, bear } = planInside({
     request,
     config,
     bundle,
@@ -146,6 +146,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const answers = runLimited(kernel, plan, cgroup, linux?.resources?.memory?.limit);
   needsPoststop = true;
+  check(answers);
   const program = programOf?.(answers, kernel);
   sendPidfd(request.pidfdSocket, init.pid);
   return { container, init, kernel, netDevices, program, fifos };

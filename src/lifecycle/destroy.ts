@@ -5,13 +5,13 @@ import { SIGKILL } from "../linux/abi/signal.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { exists } from "../linux/file-status.ts";
 import { unmountAbove } from "../linux/host-mount.ts";
-import { sendSignal } from "../linux/local.ts";
 import { removeRdt } from "../linux/rdt/group.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
 import { waitForDeath } from "./death.ts";
 import { runPoststop } from "./hook-points.ts";
 import type { Log } from "./log.ts";
+import { signalProcess } from "./process-identity.ts";
 import type { State } from "./state-file.ts";
 
 /** Ends what still runs and removes the container, of which the caller holds the lock. */
@@ -48,9 +48,8 @@ function removeCgroup(cgroup: Cgroup, made: boolean): void {
 
 /** Ends init and waits until it has. */
 export function killInit(container: Container): void {
-  if (!container.initIsAlive()) return;
   const { pid, pidStart } = container.state;
-  sendSignal(pid, SIGKILL);
+  if (!signalProcess(pid, pidStart, SIGKILL)) return;
   const cgroup = cgroupOf(container);
   cgroup.letDie();
   // Init ends after all others of its pid namespace, and one of those may have frozen some meanwhile.

@@ -9,8 +9,8 @@
 //
 // The envoy is left out, and is the process itself, where nobody would see more of the one than of the other: in a container
 // without a pid namespace. So it is for an ordinary user, whose agent is in a user namespace before all else: to it no process in
-// there has rights, since its memory is of the host's. And where a filter is loaded while it is still root that asks a listener, who
-// is to be told which process it is.
+// there has rights, since its memory is of the host's. And where a filter that is loaded while it is still root asks a listener about
+// what the envoy itself calls: the listener is to be told which process it is for, and that is not there yet.
 
 import { AT_FDCWD, O_DIRECTORY, O_PATH, O_RDONLY } from "../linux/abi/fcntl.ts";
 import { CLONE_NEWPID } from "../linux/abi/sched.ts";
@@ -24,6 +24,7 @@ import { checkModules, procfsFor } from "../linux/lsm.ts";
 import { planJoinCgroups } from "../linux/namespaces.ts";
 import { type Answers, Plan } from "../linux/plan.ts";
 import {
+  ENVOYS_CALLS,
   type InitToJoin,
   planBirth,
   planEnterCgroup,
@@ -36,7 +37,7 @@ import { joinRdt } from "../linux/rdt/group.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { planChroot } from "../linux/rootfs.ts";
 import { setScheduler } from "../linux/scheduling.ts";
-import { asksListener } from "../linux/seccomp/compile.ts";
+import { asksAbout } from "../linux/seccomp/compile.ts";
 import { planLastButOne, type SeccompFilter } from "../linux/seccomp/load.ts";
 import { planTerminal } from "../linux/terminal.ts";
 import { inUserNamespace } from "../linux/user-namespace.ts";
@@ -134,11 +135,11 @@ function enter(undo: DisposableStack, { container, cgroup, process, seccomp, fla
   const pidfd = descriptors.own(pidfdOpen(container.state.pid));
   const namespace = cgroupNamespaceOf(container.state);
   const cgroups = namespace === undefined ? undefined : descriptors.open(namespace, O_RDONLY);
-  // Only now is it known to be init's: the pid could have become another process's before it was opened.
-  if (!container.initIsAlive()) throw new UsageError("cannot exec in a stopped container");
   const inside = bringsRoot(container.state)
     ? undefined
     : descriptors.open(rootOf(container.state), O_PATH | O_DIRECTORY);
+  // Only now are all known to be init's: the pid could have become another process's before they were opened.
+  if (!container.initIsAlive()) throw new UsageError("cannot exec in a stopped container");
   const procfs = descriptors.ownIfAny(procfsFor(process));
   const joined = namespaceFlags(container.state);
   const heir =
@@ -165,9 +166,9 @@ function enter(undo: DisposableStack, { container, cgroup, process, seccomp, fla
   return { meet, heir, cgroupTasks, leftOpen: [...leftOpen, pidfd], joinInit, cgroups, inside, procfs, env };
 }
 
-/** Whether a listener is asked as soon as the process is root no more. */
+/** Whether a listener would be asked before there is the process that it is told of. */
 function asksEarly({ noNewPrivileges }: Process, seccomp: Seccomp | undefined): boolean {
-  return seccomp !== undefined && asksListener(seccomp) && noNewPrivileges !== true;
+  return seccomp !== undefined && noNewPrivileges !== true && asksAbout(seccomp, ENVOYS_CALLS);
 }
 
 interface Preparation {
@@ -213,8 +214,17 @@ function prepare(as: Preparation) {
   const root = process.terminal === true ? plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY)) : undefined;
   const terminal = root === undefined ? undefined : planTerminal(plan, root, process.consoleSize);
   const taker = new DescriptorTaker();
-  const seccomp = withListener(as.seccomp, config?.linux?.seccomp, taker, () =>
-    hookState(container.state, "running", container.state.pid),
+  let handListenerOn = (): void => {};
+  const seccomp = withListener(
+    as.seccomp,
+    config?.linux?.seccomp,
+    taker,
+    () => hookState(container.state, "running", container.state.pid),
+    heir === undefined || process.noNewPrivileges === true
+      ? undefined
+      : (handOn) => {
+          handListenerOn = handOn;
+        },
   );
   const programOf = planProcess(plan, {
     process,
@@ -242,6 +252,7 @@ function prepare(as: Preparation) {
     if (birth === undefined) return { ...first, last: runNow(program) };
     const next = birth.heir.succeed(first, answers.value(birth.pid));
     taker.from(next);
+    handListenerOn();
     setScheduler(next.child.pid, process);
     if (birth.own.pauses.length === 0) return { ...next, last: runNow(program, birth.own) };
     next.kernel.run(birth.own);

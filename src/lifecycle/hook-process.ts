@@ -122,7 +122,7 @@ function cloneInside(streams: Streams, { pidfd, flags, cgroups, root, cgroup, pr
       childSocket: theirs,
       unprivileged: isOrdinaryUser(),
     });
-    return Agent.adopted(ours, new AgentKernel(agent).run(plan).value(pid));
+    return Agent.adopted(ours, Agent.cloned(new AgentKernel(agent).run(plan).value(pid)));
   } catch (error) {
     close(ours);
     throw error;

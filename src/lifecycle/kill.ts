@@ -1,12 +1,11 @@
 // tsrun kill: sends a signal to a container's init, or to all its processes. runtime-spec runtime.md#kill.
 
-import { ESRCH } from "../linux/abi/errno.ts";
 import { SIGKILL } from "../linux/abi/signal.ts";
-import { SyscallError } from "../linux/kernel.ts";
-import { pidfdOpen, pidfdSendSignal, sendSignal } from "../linux/local.ts";
+import { sendSignal } from "../linux/local.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
+import { signalProcess } from "./process-identity.ts";
 import { signalNumber } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -19,7 +18,9 @@ export function command({ root, flags, args: [id, signal] }: Context<"kill">): E
   // Without a pid namespace of its own the kernel does not end the other processes when init ends.
   const everyone = flags.all || (number === SIGKILL && !hasOwnPidNamespace(container));
   const signalled = everyone ? signalAll(container, number) : [];
-  if (alive && !signalled.includes(container.state.pid)) signalInit(container, number);
+  const { pid, pidStart } = container.state;
+  if (alive && !signalled.includes(pid) && !signalProcess(pid, pidStart, number))
+    throw new UsageError("container not running");
   // cgroup v1: a frozen process does not die. Any other signal waits until the container is resumed.
   if (number === SIGKILL) cgroupOf(container).letDie();
   return 0;
@@ -37,16 +38,4 @@ function signalAll(container: Container, number: number): readonly number[] {
   if (number === SIGKILL) cgroup.killAll();
   else for (const pid of pids) sendSignal(pid, number);
   return pids;
-}
-
-/** By pidfd, and checked to be init's only once that is open: the number could have become another process's before. */
-function signalInit(container: Container, number: number): void {
-  try {
-    const pidfd = pidfdOpen(container.state.pid);
-    if (!container.initIsAlive()) throw new UsageError("container not running");
-    pidfdSendSignal(pidfd, number);
-  } catch (error) {
-    if (error instanceof SyscallError && error.errno === ESRCH) throw new UsageError("container not running");
-    throw error;
-  }
 }

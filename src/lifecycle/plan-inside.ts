@@ -4,7 +4,7 @@ import type { CgroupDirectory } from "../linux/cgroup-mount.ts";
 import { keepsGroups } from "../linux/credentials.ts";
 import { thisHost } from "../linux/host.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
-import { Plan } from "../linux/plan.ts";
+import { type Answers, Plan } from "../linux/plan.ts";
 import { setUp } from "../linux/programs.ts";
 import { planLastButOne, type SeccompFilter } from "../linux/seccomp/load.ts";
 import { inUserNamespace } from "../linux/user-namespace.ts";
@@ -36,7 +36,7 @@ export interface Inside {
   readonly env: readonly string[];
 }
 
-/** The plan of everything in init up to its program; `bear` tells of it once it is there. */
+/** The plan of everything in init up to its program; `bear` tells of it once it is there, `check` looks at the answers. */
 export function planInside(at: Inside) {
   const { request, config, namespaces } = at;
   const taker = new DescriptorTaker();
@@ -57,9 +57,11 @@ export function planInside(at: Inside) {
     unprivileged: isOrdinaryUser(),
     ...createHooks(config, at.container, at.onHooks),
   });
-  for (const check of to.checks) plan.pause("check", check);
+  const check = (answers: Answers): void => {
+    for (const each of to.checks) each(answers);
+  };
   const { process, linux } = config;
-  if (process === undefined) return { plan, programOf: undefined, bear: taker.from };
+  if (process === undefined) return { plan, check, programOf: undefined, bear: taker.from };
   const seccomp = withListener(at.seccomp, linux?.seccomp, taker, () => {
     const { state } = at.container;
     return hookState(state, "creating", state.pid);
@@ -83,7 +85,7 @@ export function planInside(at: Inside) {
     openToOwner: isOrdinaryUser() && namespaces.created.has("user"),
   });
   planLastButOne(plan, process, seccomp);
-  return { plan, programOf, bear: taker.from };
+  return { plan, check, programOf, bear: taker.from };
 }
 
 /** The specification leaves the umask to the caller; every runtime makes it this, and images rely on it. */

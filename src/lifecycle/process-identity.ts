@@ -1,9 +1,11 @@
 // Which process is meant. A pid is used again after its process has gone; together with the time that the process started
-// at it is not, until the next boot. /proc/<pid>/stat, proc_pid_stat(5): the name (2) is in parentheses and may itself
-// hold spaces and parentheses, so the fields are counted from the last one. (It may also be no UTF-8, which harms nothing.)
+// at it is not, until the next boot.
 
-import { readText } from "../linux/files.ts";
-import { isErrno } from "./output.ts";
+import { ESRCH } from "../linux/abi/errno.ts";
+import { close } from "../linux/files.ts";
+import { SyscallError } from "../linux/kernel.ts";
+import { pidfdOpen, pidfdSendSignal } from "../linux/local.ts";
+import { PF_FORKNOEXEC, processFields, processFile } from "../linux/process-stat.ts";
 
 /** What /proc says of a process. */
 export interface ProcessStat {
@@ -17,26 +19,14 @@ export interface ProcessStat {
 
 /** It is ending, or has, by a signal. The kernel says so before it closes the process's files. */
 const PF_SIGNALED = 0x400;
-/** It has not executed a program since it was forked. execve(2) takes this away once there is no way back. */
-const PF_FORKNOEXEC = 0x40;
 const KILLED_BEFORE_EXEC = PF_SIGNALED | PF_FORKNOEXEC;
 
 /** Reads /proc/<pid>/stat. Undefined when there is no such process. @throws FileError where that cannot be told */
 export function processStat(pid: number | "self"): ProcessStat | undefined {
-  const text = readOf(pid, "stat");
-  if (text === undefined) return undefined;
-  const [state, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return state === undefined ? undefined : { state, start: Number(rest[22 - 4]), flags: Number(rest[9 - 4]) };
-}
-
-function readOf(pid: number | "self", file: string): string | undefined {
-  try {
-    return readText(`/proc/${pid}/${file}`);
-  } catch (error) {
-    // ESRCH when it ended between open and read. Anything else must not pass for its end: it would be left to itself.
-    if (isErrno(error, "ENOENT") || isErrno(error, "ESRCH")) return undefined;
-    throw error;
-  }
+  const field = processFields(pid);
+  const state = field?.(3);
+  if (field === undefined || state === undefined) return undefined;
+  return { state, start: Number(field(22)), flags: Number(field(9)) };
 }
 
 /**
@@ -54,7 +44,7 @@ export function isKilledBeforeExec(pid: number, start: number): boolean {
  */
 export function isStopped(pid: number): boolean {
   const state = processStat(pid)?.state;
-  return state === "T" || (state === "D" && readOf(pid, "wchan") === "do_signal_stop");
+  return state === "T" || (state === "D" && processFile(pid, "wchan") === "do_signal_stop");
 }
 
 /** Whether the process that had this pid and started then is still there. One that has ended but was not waited for is not. */
@@ -62,4 +52,25 @@ export function isAlive(pid: number, start: number): boolean {
   if (pid <= 0) return false;
   const stat = processStat(pid);
   return stat !== undefined && stat.start === start && !"ZXx".includes(stat.state);
+}
+
+/**
+ * Signals the process that had this pid and started then, by a pidfd that is open before it is looked at: by its number it could be
+ * another by the time of the signal, and in a container it ends when that wants it to. False where it is there no more.
+ */
+export function signalProcess(pid: number, start: number, signal: number): boolean {
+  if (pid <= 0) return false;
+  try {
+    const pidfd = pidfdOpen(pid);
+    try {
+      if (!isAlive(pid, start)) return false;
+      pidfdSendSignal(pidfd, signal);
+      return true;
+    } finally {
+      close(pidfd);
+    }
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === ESRCH) return false;
+    throw error;
+  }
 }

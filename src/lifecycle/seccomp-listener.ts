@@ -21,23 +21,34 @@ const SENDING: readonly string[] = ["read", "sendmsg"];
 /** The specification's name for the descriptor. */
 const NAME = "seccompFd";
 
-/** A process's filter; where it asks a listener, with what hands that on. `state` is asked for then, not before. */
+/**
+ * A process's filter; where it asks a listener, with what hands that on. `state` is asked for then, not before. `later` is for a
+ * filter that another process loads: it is given what hands the listener on once `taker` has the process that it is for.
+ */
 export function withListener(
   filter: SeccompFilter | undefined,
   seccomp: Seccomp | undefined,
   taker: DescriptorTaker,
   state: () => HookState,
+  later: (handOn: () => void) => void = (handOn) => handOn(),
 ): SeccompFilter | undefined {
   if (filter === undefined || seccomp === undefined || !asksListener(seccomp)) return filter;
-  return { ...filter, onListener: (fd) => sendListener(seccomp, taker, fd, state()) };
+  const onListener = (fd: number): void => {
+    const listener = take(seccomp, taker, fd);
+    later(() => handOn(seccomp, taker.pid, listener, state()));
+  };
+  return { ...filter, onListener };
 }
 
 /** Hands a process's descriptor on. Nobody here holds it afterwards. @throws ConfigError */
 export function sendListener(seccomp: Seccomp, taker: DescriptorTaker, fd: number, state: HookState): void {
+  handOn(seccomp, taker.pid, take(seccomp, taker, fd), state);
+}
+
+function handOn(seccomp: Seccomp, pid: number, listener: number, state: HookState): void {
   const { listenerPath = "", listenerMetadata: metadata } = seccomp;
   const { ociVersion } = state;
-  const told = { ociVersion, fds: [NAME], pid: taker.pid, ...(metadata !== undefined && { metadata }), state };
-  const listener = take(seccomp, taker, fd);
+  const told = { ociVersion, fds: [NAME], pid, ...(metadata !== undefined && { metadata }), state };
   try {
     sendDescriptor(listenerPath, listener, JSON.stringify(told));
   } catch (cause) {

@@ -21,6 +21,7 @@ import { compileFilter } from "./seccomp-filter.ts";
 import { sendListener } from "./seccomp-listener.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import type { State } from "./state-file.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** Runs them. `root` is --root, which compiled filters are kept under. @throws HookError */
 export function startHooks(container: Container, root: string): void {
@@ -30,11 +31,15 @@ export function startHooks(container: Container, root: string): void {
   using undo = new DisposableStack();
   const procfs = procfsFor(config.process ?? {});
   if (procfs !== undefined) undo.adopt(procfs, close);
+  const inside = openInside(container, undo);
+  const rootDirectory = bringsRoot(state) ? {} : { root: undo.adopt(open(rootOf(state), O_RDONLY), close) };
+  // Only now are they known to be init's: the pid could have become another process's before they were opened.
+  if (!container.initIsAlive()) throw new UsageError("cannot start a container that has stopped");
   runHooksInside("startContainer", state.hooks.startContainer, hookState(state, "created", pidInside(state.pid)), {
-    ...openInside(container, undo),
+    ...inside,
+    ...rootDirectory,
     env: config.process?.env ?? [],
     procfs,
-    ...(!bringsRoot(state) && { root: undo.adopt(open(rootOf(state), O_RDONLY), close) }),
     ...(become !== undefined && { become }),
     ...listenerOf(config, state),
   });

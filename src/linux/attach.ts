@@ -2,9 +2,13 @@
 
 import { AT_RECURSIVE, O_PATH } from "./abi/fcntl.ts";
 import { MOUNT_ATTR_RDONLY } from "./abi/mount.ts";
-import { close, mountSetattr, moveMount } from "./calls.ts";
+import { STATFS_SIZE } from "./abi/stat.ts";
+import { close, mountSetattr, moveMount, syscall } from "./calls.ts";
+import { SafetyViolation } from "./errors.ts";
+import { PROC_SUPER_MAGIC } from "./file-status.ts";
 import type { MountOptions } from "./mount-options.ts";
-import type { Late, Plan } from "./plan.ts";
+import { clean, namesIn, resolveFrom } from "./paths.ts";
+import { type Late, Out, type Plan } from "./plan.ts";
 import type { RootBuilder } from "./rootfs.ts";
 
 /** What is out of the ordinary about a mount that is attached. */
@@ -38,13 +42,13 @@ export function attach(
   const { plan } = to;
   setAttributes(plan, mount, options, later);
   const target = to.inRoot.open(plan, destination, O_PATH | directory, resolve);
+  planOutsideProc(to, target, destination);
   plan.add(moveMount(mount, target));
   for (const { type, recursive: all } of options.propagation)
     plan.add(mountSetattr(mount, { propagation: type }, all ? AT_RECURSIVE : 0));
   plan.add(close(target));
-  const place = `/${to.inRoot.resolve(destination).join("/")}`;
   if (later !== 0) to.readonlyLater.push({ destination, mount });
-  else if (!oneOfTwo && KERNEL_MOUNTS.has(place)) to.kernelMounts.set(place, mount);
+  else if (!oneOfTwo && KERNEL_MOUNTS.has(destination)) to.kernelMounts.set(destination, mount);
   else if (mount !== to.proc && !kept) plan.add(close(mount));
 }
 
@@ -62,14 +66,43 @@ function setAttributes(plan: Plan, mount: Late, { attributes, recursive }: Mount
   if ((recursive.set | recursive.clear) !== 0) plan.add(mountSetattr(mount, recursive, AT_RECURSIVE));
 }
 
-/** Where paths of the config's lead that must not be led astray: RootBuilder.kernelMounts. */
+/**
+ * Has the root refused if a link of the image's, or of a volume's, led a mount to the container's /proc: what is written there, and
+ * read, is trusted to be the kernel's (CVE-2019-16884). The kernel is asked where it came to: only it knows.
+ */
+export function planOutsideProc(to: RootBuilder, target: Late, destination: string): void {
+  if (namesIn(destination)[0] === "proc") return; // the rules for configs say what may be
+  const statfs = new Out(STATFS_SIZE);
+  to.plan.add(syscall("fstatfs", target, statfs));
+  to.checks.push((answers) => {
+    const type = new DataView(answers.bytes(statfs).slice().buffer).getUint32(0, true);
+    if (type === PROC_SUPER_MAGIC && !isBelowProcfs(to, destination))
+      throw new SafetyViolation(`mounts (${destination})`, LED_TO_PROC);
+  });
+}
+
+export const LED_TO_PROC = "a link in the image leads it to /proc";
+
+/** Whether the config itself has a procfs there, at another place than /proc. */
+function isBelowProcfs({ config, bundle, host }: RootBuilder, destination: string): boolean {
+  return (config.mounts ?? []).some((mount) => {
+    const place = clean(mount.destination);
+    if (destination !== place && !destination.startsWith(`${place}/`)) return false;
+    return mount.type === "proc" || (mount.source !== undefined && host.isProcfs(resolveFrom(bundle, mount.source)));
+  });
+}
+
+/**
+ * Where paths of the config's lead that must not be led astray: RootBuilder.kernelMounts. By these names only: where links lead
+ * is the image's to say, which could have its volume masked in the place of /sys.
+ */
 const KERNEL_MOUNTS: ReadonlySet<string> = new Set(["/proc", "/sys"]);
 
-/** Something else is mounted at this place now. */
-export function forgetKernelMount({ plan, kernelMounts, proc }: RootBuilder, place: string): void {
-  const old = kernelMounts.get(place);
+/** Something else is mounted at this destination now. */
+export function forgetKernelMount({ plan, kernelMounts, proc }: RootBuilder, destination: string): void {
+  const old = kernelMounts.get(destination);
   if (old === undefined) return;
-  kernelMounts.delete(place);
+  kernelMounts.delete(destination);
   if (old !== proc) plan.add(close(old)); // it is written through still
 }
 

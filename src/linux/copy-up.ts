@@ -2,12 +2,13 @@
 // config.md#linux-mount-options.
 //
 // tsrun copies, by descriptors taken from init with pidfd_getfd(2): both trees are walked from there, one component at a
-// time, links are copied and never followed. The tmpfs of a user namespace knows no ids but those that are mapped there, so
+// time, links are copied and never followed, names are bytes. What it takes of memory is not charged to the container, so there is
+// no more of it than the container may have. The tmpfs of a user namespace knows no ids but those that are mapped there, so
 // files are made as the owner of its root, whom the kernel must not deny anything: setfsuid(2).
 
 import { CAP_DATA_SIZE, capHeader } from "./abi/capability.ts";
+import { ENXIO } from "./abi/errno.ts";
 import {
-  AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
   O_CREAT,
   O_DIRECTORY,
@@ -16,13 +17,17 @@ import {
   O_PATH,
   O_RDONLY,
   O_WRONLY,
+  SEEK_DATA,
+  SEEK_HOLE,
+  SEEK_SET,
 } from "./abi/fcntl.ts";
 import { S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK } from "./abi/stat.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
 import { close, openat } from "./calls.ts";
-import { list, makeDirectory } from "./directories.ts";
+import { type Entry, listOpen, OpenEntry } from "./directories.ts";
+import { ConfigError } from "./errors.ts";
 import { descriptorStatus, type FileKind, type FileStatus, linkStatusOf } from "./file-status.ts";
-import { chmod, close as closeOurs, FileError, fileCall, OpenFile, readLink, symlink } from "./files.ts";
+import { close as closeOurs, FileError, fileCall, OpenFile } from "./files.ts";
 import { syscall } from "./libc.ts";
 import { call } from "./local.ts";
 import type { Result } from "./plan.ts";
@@ -32,17 +37,22 @@ import type { RootBuilder } from "./rootfs.ts";
 const XATTR_MOST = 65536;
 /** As much as one call copies. sendfile(2). */
 const SENDFILE_MOST = 0x7fff_f000;
+/** As much as is copied at once of what is of no known size. */
+const PIECE = 1 << 20;
+/** As long as a link can be, with its NUL. */
+const PATH_MAX = 4096;
 
 /** Has tsrun fill the tmpfs `made` with what is at `destination`. */
 export function planCopyUp(to: RootBuilder, made: Result, destination: string): void {
-  const { plan } = to;
+  const { plan, config } = to;
+  const bounds = new Bounds(`mounts (${destination})`, config.linux?.resources?.memory?.limit);
   const source = to.inRoot.open(plan, destination, O_DIRECTORY);
   const target = plan.add(openat(made, ".", O_DIRECTORY));
   plan.pause(`copy ${destination} up`, (answers) => {
     const from = to.takeDescriptor(answers.value(source));
     const onto = to.takeDescriptor(answers.value(target));
     try {
-      asOwnerOf(onto, () => copyTree(from, onto));
+      asOwnerOf(onto, () => copyTree(from, onto, bounds));
     } finally {
       closeOurs(from);
       closeOurs(onto);
@@ -72,9 +82,37 @@ function asOwnerOf(directory: number, action: () => void): void {
   }
 }
 
+/** What may be copied. */
+class Bounds {
+  readonly field: string;
+  #left: number;
+
+  /** `memory`: of the container's; tsrun's own takes what is copied, and an image could have any amount of it. */
+  constructor(field: string, memory: number | bigint | undefined) {
+    this.field = field;
+    this.#left = Number(memory ?? 0) > 0 ? Number(memory) : Number.POSITIVE_INFINITY;
+  }
+
+  /** @throws ConfigError where that is too much */
+  take(bytes: number): void {
+    this.#left -= bytes;
+    if (this.#left < 0) throw new ConfigError(this.field, "tmpcopyup: it is more than linux.resources.memory.limit");
+  }
+
+  /** @throws ConfigError where a directory is nested so deeply */
+  enter(depth: number): void {
+    if (depth > DEEPEST)
+      throw new ConfigError(this.field, `tmpcopyup: directories are nested more than ${DEEPEST} deep`);
+  }
+}
+
+/** Each takes two descriptors. */
+const DEEPEST = 256;
+
 /** Copies what the directory `from` holds into the directory `onto`, both open. */
-function copyTree(from: number, onto: number): void {
-  for (const { name } of list(`/proc/self/fd/${from}`)) copyEntry(from, onto, name);
+function copyTree(from: number, onto: number, bounds: Bounds, depth = 0): void {
+  bounds.enter(depth);
+  for (const entry of listOpen(from)) copyEntry(from, onto, entry, bounds, depth);
 }
 
 const NODES: Partial<Record<FileKind, number>> = {
@@ -84,50 +122,90 @@ const NODES: Partial<Record<FileKind, number>> = {
   "block device": S_IFBLK,
 };
 
-function copyEntry(from: number, onto: number, name: string): void {
-  const source = `/proc/self/fd/${from}/${name}`;
-  const target = `/proc/self/fd/${onto}/${name}`;
-  const status = linkStatusOf(source);
+function copyEntry(from: number, onto: number, entry: Entry, bounds: Bounds, depth: number): void {
+  const { raw, name } = entry;
+  const status = linkStatusOf(raw, from);
   if (status === undefined) return;
   const node = NODES[status.kind];
-  if (status.kind === "file") copyFile(source, target);
-  else if (status.kind === "directory") copyDirectory(source, target);
-  else if (status.kind === "link") symlink(readLink(source), target);
-  else if (node !== undefined) fileCall("mknodat", target, AT_FDCWD, target, node | status.mode, status.device);
+  if (status.kind === "file") copyFile(from, onto, entry, bounds);
+  else if (status.kind === "directory") copyDirectory(from, onto, entry, bounds, depth);
+  else if (status.kind === "link") fileCall("symlinkat", name, linkText(from, entry), onto, raw);
+  else if (node !== undefined) fileCall("mknodat", name, onto, raw, node | status.mode, status.device);
   else return;
-  if (status.kind !== "file") copyAttributes(target, status);
+  if (status.kind !== "file") copyAttributes(onto, entry, status);
 }
 
-function copyDirectory(source: string, target: string): void {
-  makeDirectory(target);
-  using from = new OpenFile(source, O_DIRECTORY | O_NOFOLLOW);
-  using onto = new OpenFile(target, O_DIRECTORY | O_NOFOLLOW);
-  copyTree(from.fd, onto.fd);
+function copyDirectory(from: number, onto: number, entry: Entry, bounds: Bounds, depth: number): void {
+  fileCall("mkdirat", entry.name, onto, entry.raw, 0o777);
+  using source = new OpenEntry(from, entry, O_DIRECTORY | O_NOFOLLOW);
+  using target = new OpenEntry(onto, entry, O_DIRECTORY | O_NOFOLLOW);
+  copyTree(source.fd, target.fd, bounds, depth + 1);
+}
+
+/** What a link holds, which need be no text, and a NUL. */
+function linkText(from: number, { raw, name }: Entry): Uint8Array {
+  const text = new Uint8Array(PATH_MAX);
+  fileCall("readlinkat", name, from, raw, text, text.length - 1);
+  return text;
 }
 
 /** By descriptor, and looked at before it is opened to read: the name could be a link by now, or a device's. */
-function copyFile(source: string, target: string): void {
-  using held = new OpenFile(source, O_PATH | O_NOFOLLOW);
+function copyFile(from: number, onto: number, entry: Entry, bounds: Bounds): void {
+  using held = new OpenEntry(from, entry, O_PATH | O_NOFOLLOW);
   const status = descriptorStatus(held.fd);
   if (status.kind !== "file") return;
-  using from = new OpenFile(`/proc/self/fd/${held.fd}`, O_RDONLY);
-  using onto = new OpenFile(target, O_WRONLY | O_CREAT | O_EXCL, 0o600);
-  while (fileCall("sendfile", target, onto.fd, from.fd, 0, SENDFILE_MOST) > 0);
-  copyAttributes(target, status);
-  copyExtendedAttributes(from.fd, onto.fd); // behind a change of owner, which takes capabilities away
+  using source = new OpenFile(`/proc/self/fd/${held.fd}`, O_RDONLY);
+  using target = new OpenEntry(onto, entry, O_WRONLY | O_CREAT | O_EXCL, 0o600);
+  copyData(source.fd, target.fd, status.size, bounds);
+  copyAttributes(onto, entry, status);
+  copyExtendedAttributes(source.fd, target.fd); // behind a change of owner, which takes capabilities away
 }
 
-function copyAttributes(target: string, { kind, mode, uid, gid, accessed, modified }: FileStatus): void {
-  giveTo(target, uid, gid);
+/** The data of a file, and none for its holes, which cost nothing to make; then what is behind its size: procfs says 0. */
+function copyData(from: number, onto: number, size: number, bounds: Bounds): void {
+  const done = copyRanges(from, onto, size, bounds);
+  seek(from, done, SEEK_SET);
+  seek(onto, done, SEEK_SET);
+  for (let count = 1; count > 0; bounds.take(count)) count = sendfile(onto, from, PIECE);
+}
+
+/** Returns how much of the file is there: all, or nothing where the file system does not tell of holes. lseek(2) */
+function copyRanges(from: number, onto: number, size: number, bounds: Bounds): number {
+  let at = seek(from, 0, SEEK_DATA);
+  if (at < 0 && at !== -ENXIO) return 0;
+  for (let end = 0; at >= 0 && at < size; at = seek(from, end, SEEK_DATA)) {
+    end = Math.min(seek(from, at, SEEK_HOLE), size);
+    if (end <= at) break; // it has become shorter
+    bounds.take(end - at);
+    seek(from, at, SEEK_SET);
+    seek(onto, at, SEEK_SET);
+    for (let left = end - at, count = 1; left > 0 && count > 0; left -= count) count = sendfile(onto, from, left);
+  }
+  fileCall("ftruncate", "tmpcopyup", onto, size);
+  return size;
+}
+
+/** A position, or -errno. */
+function seek(fd: number, offset: number, whence: number): number {
+  return syscall(syscallNumber("lseek"), fd, offset, whence);
+}
+
+function sendfile(onto: number, from: number, count: number): number {
+  return fileCall("sendfile", "tmpcopyup", onto, from, 0, Math.min(count, SENDFILE_MOST));
+}
+
+function copyAttributes(onto: number, entry: Entry, { kind, mode, uid, gid, accessed, modified }: FileStatus): void {
+  const { raw, name } = entry;
+  giveTo(onto, entry, uid, gid);
   if (kind === "link") return;
-  chmod(target, mode);
-  fileCall("utimensat", target, AT_FDCWD, target, timespecs(accessed, modified), 0);
+  fileCall("fchmodat", name, onto, raw, mode);
+  fileCall("utimensat", name, onto, raw, timespecs(accessed, modified), 0);
 }
 
 /** An owner that the user namespace does not know leaves the file to its root. */
-function giveTo(target: string, uid: number, gid: number): void {
+function giveTo(onto: number, { raw, name }: Entry, uid: number, gid: number): void {
   try {
-    fileCall("fchownat", target, AT_FDCWD, target, uid, gid, AT_SYMLINK_NOFOLLOW);
+    fileCall("fchownat", name, onto, raw, uid, gid, AT_SYMLINK_NOFOLLOW);
   } catch (error) {
     if (!(error instanceof FileError) || !UNKNOWN_OWNER.has(error.code)) throw error;
   }

@@ -5,7 +5,7 @@ import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } 
 import { syscallNumber } from "./abi/syscalls.ts";
 import { linkStatusOf, statusOf } from "./file-status.ts";
 import { close, FileError, fileCall, OpenFile } from "./files.ts";
-import { syscall } from "./libc.ts";
+import { syscall, type Word } from "./libc.ts";
 import { dirname } from "./paths.ts";
 
 /** `struct linux_dirent64`: u64 inode, u64 offset, u16 length of the record, u8 type, NUL-terminated name. */
@@ -16,8 +16,24 @@ const BUFFER = 16 * 1024;
 
 /** What a directory has under a name. */
 export interface Entry {
+  /** For people, and for paths of tsrun's own: what is no UTF-8 in it has become U+FFFD. */
   readonly name: string;
+  /** For calls: the name as it is, and a NUL. Whoever may make files may call them anything. */
+  readonly raw: Uint8Array;
   readonly isDirectory: boolean;
+}
+
+/** An entry of an open directory, opened; closed at the end of a scope. @throws FileError */
+export class OpenEntry implements Disposable {
+  readonly fd: number;
+
+  constructor(directory: number, { raw, name }: Pick<Entry, "raw" | "name">, flags: number, mode = 0) {
+    this.fd = fileCall("openat", name, directory, raw, flags | O_CLOEXEC, mode);
+  }
+
+  [Symbol.dispose](): void {
+    close(this.fd);
+  }
 }
 
 /** Makes a directory; `mode` less the umask. Returns -errno or 0: what to make of EEXIST is the caller's to know. */
@@ -56,25 +72,25 @@ export function listOpen(directory: number): Entry[] {
 
 /** Removes a file, or a directory and all in it, links not followed. No error when there is nothing. @throws FileError */
 export function removeTree(path: string): void {
-  removeBelow(AT_FDCWD, path);
+  removeBelow(AT_FDCWD, path, path);
 }
 
-function removeBelow(parent: number, name: string): void {
-  const remove = (flags: number): number => syscall(syscallNumber("unlinkat"), parent, name, flags);
+function removeBelow(parent: number, raw: Word, name: string): void {
+  const remove = (flags: number): number => syscall(syscallNumber("unlinkat"), parent, raw, flags);
   const result = remove(0);
   if (result === 0 || result === -ENOENT) return;
   // POSIX lets unlink(2) of a directory be EPERM.
   if (result !== -EISDIR && result !== -EPERM) throw new FileError("unlinkat", -result, name);
-  empty(parent, name);
+  empty(parent, raw, name);
   const last = remove(AT_REMOVEDIR);
   if (last < 0 && last !== -ENOENT) throw new FileError("unlinkat", -last, name);
 }
 
-function empty(parent: number, name: string): void {
+function empty(parent: number, raw: Word, name: string): void {
   const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-  const fd = fileCall("openat", name, parent, name, flags | O_CLOEXEC, 0);
+  const fd = fileCall("openat", name, parent, raw, flags | O_CLOEXEC, 0);
   try {
-    for (const entry of entriesOf(fd, name)) removeBelow(fd, entry.name);
+    for (const entry of entriesOf(fd, name)) removeBelow(fd, entry.raw, entry.name);
   } finally {
     close(fd);
   }
@@ -94,15 +110,16 @@ function decode(bytes: Uint8Array, fd: number, entries: Entry[]): void {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   for (let at = 0; at < bytes.length; ) {
     const start = at + DIRENT.name;
-    const name = decoder.decode(bytes.subarray(start, bytes.indexOf(0, start)));
+    const end = bytes.indexOf(0, start);
+    const name = decoder.decode(bytes.subarray(start, end));
+    const raw = bytes.slice(start, end + 1);
     const type = bytes[at + DIRENT.type] ?? DT_UNKNOWN;
-    if (name !== "." && name !== "..")
-      entries.push({ name, isDirectory: isDirectory(type, `/proc/self/fd/${fd}/${name}`) });
+    if (name !== "." && name !== "..") entries.push({ name, raw, isDirectory: isDirectory(type, fd, raw) });
     at += (bytes[at + DIRENT.length] ?? 0) + (bytes[at + DIRENT.length + 1] ?? 0) * 256;
   }
 }
 
 /** Some file systems do not tell. */
-function isDirectory(type: number, path: string): boolean {
-  return type === DT_UNKNOWN ? linkStatusOf(path)?.kind === "directory" : type === DT_DIR;
+function isDirectory(type: number, parent: number, raw: Uint8Array): boolean {
+  return type === DT_UNKNOWN ? linkStatusOf(raw, parent)?.kind === "directory" : type === DT_DIR;
 }

@@ -12,6 +12,7 @@ import {
   S_IFMT,
   S_IFREG,
   S_IFSOCK,
+  STATFS_SIZE,
   STATX_ATIME,
   STATX_BASIC_STATS,
   STATX_DEV_MAJOR,
@@ -28,7 +29,7 @@ import {
 } from "./abi/stat.ts";
 import { syscallNumber } from "./abi/syscalls.ts";
 import { FileError, fileCall } from "./files.ts";
-import { syscall } from "./libc.ts";
+import { syscall, type Word } from "./libc.ts";
 
 /** A kind of file. */
 export type FileKind =
@@ -111,9 +112,6 @@ export class FileStatus {
   }
 }
 
-/** struct statfs of 64-bit architectures; f_type is its first word of 8. */
-const STATFS_SIZE = 120;
-
 /** <linux/magic.h> */
 export const PROC_SUPER_MAGIC = 0x9fa0;
 /** <linux/proc_ns.h> */
@@ -124,12 +122,12 @@ const UNSEEN = new Set<number>([ENOENT, EACCES, ENOTDIR, ENAMETOOLONG, ELOOP]);
 
 /** Of a path, links followed; undefined where nothing is. @throws FileError for what cannot be looked at */
 export function statusOf(path: string): FileStatus | undefined {
-  return statusAt(path, 0);
+  return statusAt(AT_FDCWD, path, 0);
 }
 
-/** Of a path itself, which may be a link. */
-export function linkStatusOf(path: string): FileStatus | undefined {
-  return statusAt(path, AT_SYMLINK_NOFOLLOW);
+/** Of a path itself, which may be a link; from an open directory, if one is given. */
+export function linkStatusOf(path: Word, directory = AT_FDCWD): FileStatus | undefined {
+  return statusAt(directory, path, AT_SYMLINK_NOFOLLOW);
 }
 
 /** Of an open file. @throws FileError (EBADF) for a number that is none */
@@ -164,10 +162,10 @@ export function isRootOfProcfs(fd: number): boolean {
   return isProcfs && descriptorStatus(fd).inode === PROC_ROOT_INO;
 }
 
-function statusAt(path: string, flags: number): FileStatus | undefined {
+function statusAt(directory: number, path: Word, flags: number): FileStatus | undefined {
   const bytes = new Uint8Array(STATX_SIZE);
-  const result = syscall(syscallNumber("statx"), AT_FDCWD, path, flags, STATX_BASIC_STATS, bytes);
+  const result = syscall(syscallNumber("statx"), directory, path, flags, STATX_BASIC_STATS, bytes);
   if (result === -ENOENT || result === -ENOTDIR) return undefined;
-  if (result < 0) throw new FileError("statx", -result, path);
+  if (result < 0) throw new FileError("statx", -result, typeof path === "string" ? path : "an entry of a directory");
   return new FileStatus(bytes);
 }

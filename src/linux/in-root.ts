@@ -5,6 +5,7 @@
 import { O_DIRECTORY, O_PATH } from "./abi/fcntl.ts";
 import { S_IFREG } from "./abi/stat.ts";
 import { close, mkdirat, openInRoot, syscall } from "./calls.ts";
+import { SafetyViolation } from "./errors.ts";
 import { namesIn } from "./paths.ts";
 import type { Late, Plan, Result } from "./plan.ts";
 
@@ -76,21 +77,22 @@ export class InRoot {
   /**
    * The components of a path with the links replaced that the image has in it, so that what they lead to can be made where
    * it is missing. It is a guess, which only decides what is made: the kernel resolves each path again, inside the root.
+   * @throws SafetyViolation where links lead to more than a path can be: 40 of them could name 80,000 directories to make
    */
   resolve(path: string): string[] {
     const left = namesIn(path);
     const done: string[] = [];
     for (let links = 0; left.length > 0; ) {
-      if (this.#mounts.has(done.join("/"))) return [...done, ...left]; // the image is covered from here on
+      if (this.#mounts.has(done.join("/"))) return namesIn([...done, ...left].join("/")); // the image is covered from here on
       const name = left.shift() ?? "";
-      const link = links < MOST_LINKS ? this.#link([...done, name].join("/")) : undefined;
-      if (link === undefined) {
-        done.push(name);
-        continue;
-      }
-      links += 1;
-      left.unshift(...namesIn(link.startsWith("/") ? link : `${done.join("/")}/${link}`));
-      done.length = 0;
+      const link = name !== ".." && links < MOST_LINKS ? this.#link([...done, name].join("/")) : undefined;
+      if (link !== undefined) {
+        links += 1;
+        left.unshift(...link.split("/").filter((part) => part !== "" && part !== "."));
+        if (link.startsWith("/")) done.length = 0;
+        checkLength(path, [...done, ...left]);
+      } else if (name === "..") done.pop();
+      else done.push(name);
     }
     return done;
   }
@@ -101,5 +103,11 @@ export class InRoot {
   }
 }
 
-/** As the kernel's own limit, path_resolution(7). */
+/** As the kernel's own limits, path_resolution(7). */
 const MOST_LINKS = 40;
+const PATH_MAX = 4096;
+
+function checkLength(path: string, names: readonly string[]): void {
+  if (names.join("/").length >= PATH_MAX)
+    throw new SafetyViolation(path, `links in the image lead it to a path of more than ${PATH_MAX} bytes`);
+}

@@ -32,7 +32,7 @@ import {
   MS_SYNCHRONOUS,
 } from "./abi/mount.ts";
 import { STATX_BASIC_STATS, STATX_MODE, STATX_SIZE } from "./abi/stat.ts";
-import { type Attachment, attach, forgetKernelMount, laterReadonly } from "./attach.ts";
+import { type Attachment, attach, forgetKernelMount, LED_TO_PROC, laterReadonly, planOutsideProc } from "./attach.ts";
 import {
   cloneTree,
   close,
@@ -78,14 +78,12 @@ export function planMount(to: RootBuilder, mount: Mount, index: number): void {
 
 /**
  * What the rules for configs say of /proc holds for what leads there: an image whose /data is a link to /proc, and a volume
- * for /data (CVE-2019-16884). The image's links are read beforehand; what changes them meanwhile covers the name only, for
- * what tsrun does in /proc it does by the mount's descriptor.
+ * for /data (CVE-2019-16884). This is to say it before anything is made; whether it is so planOutsideProc asks the kernel.
  */
 function checkPlace(to: RootBuilder, field: string, destination: string): void {
   const place = to.inRoot.resolve(destination);
-  if (place[0] === "proc" && namesIn(destination)[0] !== "proc")
-    throw new SafetyViolation(field, "a link in the image leads it to /proc");
-  forgetKernelMount(to, `/${place.join("/")}`);
+  if (place[0] === "proc" && namesIn(destination)[0] !== "proc") throw new SafetyViolation(field, LED_TO_PROC);
+  forgetKernelMount(to, destination);
 }
 
 function planBind(
@@ -280,6 +278,7 @@ function planClassicMount(to: RootBuilder, mount: Mount, destination: string, op
   const type = mount.type ?? "";
   const data = options.data.map((option) => quoteLabel(type === "overlay" ? overlayOption(to, option) : option));
   const target = to.inRoot.open(plan, destination, O_PATH | O_DIRECTORY, resolutionOf(type));
+  planOutsideProc(to, target, destination);
   plan.add(syscall("fchdir", target));
   // Nothing is mounted below it: what is for all below is for it alone.
   const attributes = (options.attributes.set & ~options.recursive.clear) | options.recursive.set;

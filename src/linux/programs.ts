@@ -337,6 +337,15 @@ export function planBirth(plan: Plan, childSocket: number): Result {
   return pid;
 }
 
+/**
+ * What an envoy calls once it may have a filter, and what it clones until that listens. Were somebody asked about one of these, he
+ * would have to be there to answer before there is the process that he is told of.
+ */
+export const ENVOYS_CALLS: ReadonlySet<string> = new Set([
+  ...["prctl", "setgroups", "setresgid", "setresuid", "capset", "chdir", "getcwd", "getpgid", "umask"],
+  ...["statx", "newfstatat", "faccessat2", "openat", "pread64", "clone", "close", "read", "write"],
+]);
+
 /** In the process that an envoy has cloned: what it could not inherit. */
 export function planOwn({ terminal, rlimits }: Process): Plan {
   const plan = new Plan();

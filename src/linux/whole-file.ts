@@ -2,12 +2,19 @@
 // without a name, and linkat(2) gives it one once all is in it. File systems that cannot do that (NFS, older overlayfs) get it
 // by rename(2) of one that has a name beside it, which a killed writer leaves for the next.
 
+import { EEXIST } from "./abi/errno.ts";
 import { AT_FDCWD, AT_SYMLINK_FOLLOW, O_CREAT, O_EXCL, O_TMPFILE, O_WRONLY } from "./abi/fcntl.ts";
+import { linkStatusOf } from "./file-status.ts";
 import { FileError, fileCall, OpenFile, rename, unlink, writeFile, writeTo } from "./files.ts";
 import { basename, dirname } from "./paths.ts";
 
-/** Puts a file where `path` says, in place of what is there; a link is replaced, not followed. @throws FileError */
+/**
+ * Puts a file where `path` says, in place of a file that is there; a link is replaced, not followed. Anything else stays: root's
+ * --pid-file=/dev/null is not to be the end of that. @throws FileError
+ */
 export function putFile(path: string, bytes: Uint8Array, mode: number): void {
+  const { kind = "file" } = linkStatusOf(path) ?? {};
+  if (kind !== "file" && kind !== "link") throw new FileError("linkat", EEXIST, path);
   const nameless = openNameless(dirname(path), mode);
   if (nameless === undefined) {
     putByRename(path, bytes, mode);

@@ -8,7 +8,7 @@ import { defaultRoot, globalsOf, logOf } from "../../src/lifecycle/globals.ts";
 import { Log, type LogSettings } from "../../src/lifecycle/log.ts";
 import { messageOf } from "../../src/lifecycle/message.ts";
 import { writeAll } from "../../src/lifecycle/output.ts";
-import { isAlive, processStat } from "../../src/lifecycle/process-identity.ts";
+import { isAlive, processStat, signalProcess } from "../../src/lifecycle/process-identity.ts";
 import { closest } from "../../src/lifecycle/suggest.ts";
 import { UsageError } from "../../src/lifecycle/usage-error.ts";
 import { temporary } from "./harness.ts";
@@ -25,6 +25,17 @@ describe("a process's identity", () => {
     expect(processStat(child.pid ?? 0)).toMatchObject({ start });
     expect(isAlive(child.pid ?? 0, start)).toBe(true);
     expect(isAlive(child.pid ?? 0, start + 1)).toBe(false);
+  });
+
+  test("is looked at when it is signalled: a later process with its number gets no signal of its", async () => {
+    const child = execa("sleep", ["60"], { reject: false });
+    const pid = child.pid ?? 0;
+    const start = processStat(pid)?.start ?? 0;
+    expect(signalProcess(pid, start - 1, 9)).toBe(false);
+    expect(signalProcess(pid, start, 15)).toBe(true);
+    expect((await child).signal).toBe("SIGTERM");
+    expect(signalProcess(pid, start, 15)).toBe(false);
+    expect(signalProcess(0, 0, 15)).toBe(false);
   });
 
   test("of none is undefined, and 0 and less are never alive", () => {

@@ -25,6 +25,7 @@ describe("A bind mount", () => {
       'open_tree(AT_FDCWD, "/bundle/vol", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC)',
       'mkdirat(#1, "data", 0755)',
       'openat2(#1, "/data", {flags=O_PATH|O_DIRECTORY|O_CLOEXEC, resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT})',
+      "fstatfs(#3, out1[120])",
       'move_mount(#2, "", #3, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)',
       "close(#3)",
       "close(#2)",

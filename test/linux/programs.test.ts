@@ -10,6 +10,7 @@ import { printPlan } from "../../src/linux/print.ts";
 import {
   type Become,
   become,
+  ENVOYS_CALLS,
   type Launch,
   launch,
   type Program,
@@ -352,6 +353,16 @@ describe("become", () => {
     expect(printPlan(plan)).not.toContain("TIOCSCTTY");
     expect(openAfter(plan, [])).toEqual([]);
     expect(calls(planOwn(process({ terminal: true })))).toEqual(["setsid()", "ioctl(0, TIOCSCTTY, 0)"]);
+  });
+
+  it("of an envoy: calls nothing behind its filter but what a listener is not to be asked about by then", () => {
+    const plan = new Plan();
+    const user = { uid: 5, gid: 5, additionalGids: [7], umask: 0o27 };
+    become(plan, { ...BARE, process: process({ user, capabilities: {} }), seccomp, isEnvoy: true });
+    planBirth(plan, 9);
+    const behind = names(plan).slice(names(plan).indexOf("seccomp") + 1);
+    expect(behind.filter((name) => name !== "adopt" && !ENVOYS_CALLS.has(name))).toEqual([]);
+    expect(behind).toContain("clone");
   });
 
   it("of what an envoy clones: a session that a filter may refuse, and its own limit of processes", () => {

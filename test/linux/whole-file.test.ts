@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   existsSync,
   lstatSync,
@@ -45,4 +46,11 @@ describe.each([putFile, putByRename])("a file that is put in place by %o", (put)
     expect(existsSync(join(folder, "none"))).toBe(false);
     expect(readdirSync(folder)).toEqual([]);
   });
+});
+
+it("what is neither file nor link is not replaced: --pid-file=/dev/null", () => {
+  const fifo = join(folder, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  expect(() => putFile(fifo, bytes("1"), 0o644)).toThrow("EEXIST");
+  expect(lstatSync(fifo).isFIFO()).toBe(true);
 });

@@ -71,29 +71,35 @@ describe.each<[string, Json & { process?: Json }]>([
     expect(output).toMatch(/No space left on device\nmade\nnot really\n/);
   });
 
-  served("is told of again by exec, with the pid of the new process", async ({ box }) => {
-    const socket = new ListenerSocket(box);
-    const container = box.container(asking(socket, MKDIRS), sh("while :; do sleep 0.02; done"), privileges);
-    const { notifier: first } = await created(container, socket);
-    expect((await container.start()).code).toBe(0);
-    const { pid } = await container.state();
-    const running = container.execProcess({
-      ...privileges.process,
-      args: ["sh", "-c", "mkdir /a; echo $?; sleep 0.2"],
+  // What an envoy calls makes exec do without one: exec.ts.
+  for (const more of [[], ["prctl", "capset", "clone"]])
+    served(`is told of again by exec, with the pid of the new process: ${["mkdir", ...more]}`, async ({ box }) => {
+      const socket = new ListenerSocket(box);
+      const container = box.container(
+        asking(socket, [...MKDIRS, ...more]),
+        sh("while :; do sleep 0.02; done"),
+        privileges,
+      );
+      const { notifier: first } = await created(container, socket);
+      expect((await container.start()).code).toBe(0);
+      const { pid } = await container.state();
+      const running = container.execProcess({
+        ...privileges.process,
+        args: ["sh", "-c", "mkdir /a; echo $?; sleep 0.2"],
+      });
+      const second = await socket.receive();
+      let asker = 0;
+      await second.serve(running, (question) => {
+        asker = question.pid;
+        return isMkdir(question) ? 0 : "continue";
+      });
+      expect(await running).toMatchObject({ code: 0, stdout: "0\n" });
+      expect(second.told.state).toMatchObject({ id: container.id, status: "running", pid });
+      expect(second.told).not.toHaveProperty("metadata");
+      expect(second.told.pid).not.toBe(pid);
+      expect(asker).toBeGreaterThanOrEqual(second.told.pid); // itself or a child
+      expect(first.told.pid).toBe(pid);
     });
-    const second = await socket.receive();
-    let asker = 0;
-    await second.serve(running, (question) => {
-      asker = question.pid;
-      return isMkdir(question) ? 0 : "continue";
-    });
-    expect(await running).toMatchObject({ code: 0, stdout: "0\n" });
-    expect(second.told.state).toMatchObject({ id: container.id, status: "running", pid });
-    expect(second.told).not.toHaveProperty("metadata");
-    expect(second.told.pid).not.toBe(pid);
-    expect(asker).toBeGreaterThanOrEqual(second.told.pid); // itself or a child
-    expect(first.told.pid).toBe(pid);
-  });
 
   served("asks about what the runtime itself still has to call, and is created nonetheless", async ({ box }) => {
     const socket = new ListenerSocket(box);

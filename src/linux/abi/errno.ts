@@ -143,6 +143,7 @@ export const EPERM = ERRORS.EPERM[0];
 export const ENOENT = ERRORS.ENOENT[0];
 export const ESRCH = ERRORS.ESRCH[0];
 export const EINTR = ERRORS.EINTR[0];
+export const ENXIO = ERRORS.ENXIO[0];
 export const EAGAIN = ERRORS.EAGAIN[0];
 export const EACCES = ERRORS.EACCES[0];
 export const EFAULT = ERRORS.EFAULT[0];

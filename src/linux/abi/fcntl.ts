@@ -68,3 +68,8 @@ function newOpenHow(flags: number, mode: number, resolve: number): Uint8Array {
   view.setUint32(16, resolve, true);
   return bytes;
 }
+
+/** <linux/fs.h>, lseek(2). */
+export const SEEK_SET = 0;
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;

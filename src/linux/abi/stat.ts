@@ -40,3 +40,6 @@ export const STAT_MODE = process.arch === "arm64" ? 16 : 24;
 export function makedev(major: number, minor: number): number {
   return (minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12);
 }
+
+/** struct statfs of 64-bit architectures, <asm-generic/statfs.h>; f_type is its first word of 8. */
+export const STATFS_SIZE = 120;

@@ -16,7 +16,7 @@ import { openExecutable } from "./executable.ts";
 import { agentImage } from "./image.ts";
 import { type SpawnOptions, spawn } from "./posix-spawn.ts";
 import { type End, endOf, isChild, killAndReap } from "./reap.ts";
-import { describeSilence, limitSilence } from "./silence.ts";
+import { describeSilence, hasExecuted, limitSilence } from "./silence.ts";
 import { AGENT_SOCKET } from "./wire.ts";
 
 const FIRST_OTHER = 3;
@@ -63,6 +63,9 @@ export type Teller = (message: string) => void;
 /** PID_MAX_LIMIT: no process has a larger number. proc_sys_kernel(5), pid_max. */
 const LAST_PID = 4_194_304;
 
+/** The processes that there are agents of. */
+const known = new Set<number>();
+
 /** Owns our end of the socket and, until `release`, the process. */
 export class Agent implements Disposable {
   readonly pid: number;
@@ -71,19 +74,24 @@ export class Agent implements Disposable {
   readonly #end: End;
   #open = true;
   #owned = true;
+  /** Whether it has executed no program yet, not even the agent's own. */
+  #forked = true;
 
   private constructor(socket: number, pid: number, tell: Teller = () => {}, end: End = killAndReap) {
     this.#socket = socket;
     this.pid = pid;
     this.#tell = tell;
     this.#end = end;
+    known.add(pid);
   }
 
   /** Starts an agent. It waits for its first message. SyscallError where the kernel refuses. */
   static spawn(options: AgentOptions = {}): Agent {
     const [ours, theirs] = socketpair();
     try {
-      return new Agent(ours, start(theirs, options));
+      const agent = new Agent(ours, start(theirs, options));
+      agent.#forked = false;
+      return agent;
     } catch (error) {
       close(ours);
       throw error;
@@ -101,10 +109,14 @@ export class Agent implements Disposable {
     return new Agent(socket, pid, tell, end);
   }
 
-  /** The same, where it must be a child of ours: what is told may not be true, and things are done to the process by its number. */
-  static adoptedChild(socket: number, pid: number, tell?: Teller): Agent {
-    if (!isChild(pid)) throw new SafetyViolation("agent", `${pid} is no process of ours`);
-    return new Agent(socket, pid, tell);
+  /**
+   * The process that an agent says it has cloned, by CLONE_PARENT: a child of ours, and none that we know. What is said may not be
+   * true, for until its first system call the clone has its maker's socket, and who traces it can answer in the maker's stead;
+   * and limits, cgroups, id maps and signals are given to the process by its number.
+   */
+  static cloned(pid: number): number {
+    if (known.has(pid) || !isChild(pid)) throw new SafetyViolation("agent", `${pid} is no process of ours`);
+    return pid;
   }
 
   /** Sends one message. Error, saying how it ended, where the agent is gone; SyscallError for a message too long. */
@@ -130,7 +142,7 @@ export class Agent implements Disposable {
    * it succeeded, for the socket is close-on-exec. The number of bytes, 0 for end of file. Error where it ended before that.
    */
   receiveOrEnd(buffer: Uint8Array): number {
-    const length = this.#read(buffer);
+    const length = this.#read(buffer, true);
     // ECONNRESET: it ended with the vector unread.
     if (isGone(length)) throw this.#ended();
     return checked(length, "read", this.#socket, buffer.length);
@@ -161,15 +173,17 @@ export class Agent implements Disposable {
     this.hangUp();
     if (this.#owned) {
       this.#end(this.pid);
+      known.delete(this.pid);
     }
     this.#owned = false;
   }
 
-  /** Tells of the first silence only. @throws SafetyViolation where the process was stopped */
-  #read(buffer: Uint8Array): number {
+  /** Tells of the first silence only; `orEnd`: a program that runs is the end. @throws SafetyViolation where the process was stopped */
+  #read(buffer: Uint8Array, orEnd = false): number {
     for (let silences = 0; ; silences++) {
       const length = read(this.#socket, buffer);
       if (length !== -EAGAIN) return length;
+      if (orEnd && this.#forked && hasExecuted(this.pid)) return 0;
       const what = describeSilence(this.pid);
       if (silences === 0) this.#tell(what);
     }

@@ -3,11 +3,12 @@
 // A process number may only be signalled while it is a child of ours that nobody has waited for: only then it cannot
 // have become another process's. wait4 with WNOHANG tells, because it fails for what is not our child.
 
-import { EINTR } from "../abi/errno.ts";
+import { EINTR, ESRCH } from "../abi/errno.ts";
 import { SIGKILL, signalName } from "../abi/signal.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { SyscallError } from "../kernel.ts";
 import { syscall } from "../libc.ts";
+import { processFields } from "../process-stat.ts";
 import { close } from "./descriptors.ts";
 
 const WNOHANG = 1;
@@ -18,6 +19,10 @@ const ANY = -1;
 const POLLIN = 1;
 /** How long a process may take from closing its socket to its end before it is taken for one that lives on. */
 const END_MS = 1000;
+/** Between two looks after others that must be reaped first. */
+const SOON_MS = 2;
+/** The field of proc_pid_stat(5). */
+const EXIT_CODE = 52;
 
 /** How a child of ours is ended. */
 export type End = (pid: number) => void;
@@ -45,8 +50,18 @@ function endAndReap(pid: number, waitedFor: number): void {
     return;
   }
   syscall(syscallNumber("kill"), pid, SIGKILL);
-  for (let reaped = 0; reaped !== pid && (reaped >= 0 || reaped === -EINTR); ) {
-    reaped = syscall(syscallNumber("wait4"), waitedFor, 0, 0, 0);
+  // Never a wait4 that waits: one whom somebody in the container traces has ended for us when his tracer has taken notice, who
+  // need not. ptrace(2)
+  for (let ended = false; !reaps(pid, waitedFor) && !ended; )
+    ended = waitForEnd(pid, waitedFor === ANY ? SOON_MS : END_MS);
+}
+
+/** Reaps what has ended, until it is `pid`'s turn. Whether that is no child of ours any more. */
+function reaps(pid: number, waitedFor: number): boolean {
+  for (;;) {
+    const reaped = syscall(syscallNumber("wait4"), waitedFor, 0, WNOHANG, 0);
+    if (reaped === 0) return false;
+    if (reaped === pid || (reaped < 0 && reaped !== -EINTR)) return true;
   }
 }
 
@@ -55,13 +70,18 @@ export function isChild(pid: number): boolean {
   return syscall(syscallNumber("waitid"), P_PID, pid, 0, WEXITED | WNOHANG | WNOWAIT, 0) === 0;
 }
 
-/** Waits for a child of ours to end; its wait status. @throws SyscallError: no status must not pass for success */
+/**
+ * Waits for a child of ours to end; its wait status, which procfs tells of one whom his tracer keeps from us, as above.
+ * @throws SyscallError, FileError: no status must not pass for success
+ */
 export function waitFor(pid: number): number {
   const status = new Int32Array(2);
-  for (;;) {
-    const reaped = syscall(syscallNumber("wait4"), pid, new Uint8Array(status.buffer), 0, 0);
+  for (let ended = false; ; ended = waitForEnd(pid, END_MS)) {
+    const reaped = syscall(syscallNumber("wait4"), pid, new Uint8Array(status.buffer), WNOHANG, 0);
     if (reaped === pid) return status[0] ?? 0;
-    if (reaped !== -EINTR) throw new SyscallError({ name: "wait4", args: [pid] }, -reaped, "");
+    const traced = ended ? processFields(pid)?.(EXIT_CODE) : undefined;
+    if (traced !== undefined) return Number(traced);
+    if (reaped < 0 && reaped !== -EINTR) throw new SyscallError({ name: "wait4", args: [pid] }, -reaped, "");
   }
 }
 
@@ -75,7 +95,7 @@ export function reapEnded(): boolean {
 
 /** How a process that closed its socket ended, as the end of a sentence. Reaps it where it is a child of ours. */
 export function endOf(pid: number): string {
-  waitForEnd(pid);
+  waitForEnd(pid, END_MS);
   const status = new Int32Array(2);
   const reaped = syscall(syscallNumber("wait4"), pid, new Uint8Array(status.buffer), WNOHANG, 0);
   if (reaped === 0) {
@@ -90,14 +110,13 @@ export function describeStatus(status: number): string {
   return signal === 0 ? `exited with ${(status >> 8) & 0xff}` : `was killed by ${signalName(signal)}`;
 }
 
-/** The socket closes a moment before the process can be waited for. */
-function waitForEnd(pid: number): void {
+/** Waits so long, at most, for the end of a process: its socket closes a moment before. Whether it has ended. */
+function waitForEnd(pid: number, milliseconds: number): boolean {
   const pidfd = syscall(syscallNumber("pidfd_open"), pid, 0);
-  if (pidfd < 0) {
-    return;
-  }
-  const pollfd = Int32Array.of(pidfd, POLLIN);
-  const timeout = BigInt64Array.of(BigInt(Math.floor(END_MS / 1000)), BigInt((END_MS % 1000) * 1_000_000));
-  syscall(syscallNumber("ppoll"), new Uint8Array(pollfd.buffer), 1, new Uint8Array(timeout.buffer), 0, 0);
-  close(pidfd);
+  if (pidfd === -ESRCH) return true;
+  const pollfd = Int32Array.of(pidfd, POLLIN); // where there is no descriptor left, none is polled
+  const timeout = BigInt64Array.of(BigInt(Math.floor(milliseconds / 1000)), BigInt((milliseconds % 1000) * 1_000_000));
+  const ended = syscall(syscallNumber("ppoll"), new Uint8Array(pollfd.buffer), 1, new Uint8Array(timeout.buffer), 0, 0);
+  if (pidfd >= 0) close(pidfd);
+  return ended > 0;
 }

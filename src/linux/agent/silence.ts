@@ -2,14 +2,19 @@
 // holds it for ever, and tsrun with it, which may hold the container's lock. So our end of the socket gives a read up after
 // a while, SO_RCVTIMEO in socket(7), which costs nothing where there is an answer; then the process is looked at.
 //
-// Stopped, it is taken for attacked: before its program runs nobody has a reason to stop it. Anything else may be slow for
-// good reason (a file system that is a network away, a container that is frozen): that is told, once, and waited for.
+// Stopped, by a signal or by who traces it, it is taken for attacked: before its program runs nobody has a reason to stop it.
+// Anything else may be slow for good reason (a file system that is a network away, a container that is frozen): that is told,
+// once, and waited for.
+//
+// Who may trace it can also take its socket, and hold that open when the program runs (pidfd_getfd(2)): then no end of file
+// says so, but the kernel's own flag does.
 
 import { SO_RCVTIMEO, SOL_SOCKET } from "../abi/socket.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { SafetyViolation } from "../errors.ts";
 import { readText } from "../files.ts";
 import { syscall } from "../libc.ts";
+import { PF_FORKNOEXEC, processFields } from "../process-stat.ts";
 import { checked } from "./descriptors.ts";
 
 /** What a silence is, in seconds. */
@@ -22,24 +27,30 @@ export function limitSilence(socket: number): void {
   checked(result, "setsockopt", socket);
 }
 
+/** Whether a process has executed a program since it was forked. */
+export function hasExecuted(pid: number): boolean {
+  const flags = fieldOf(pid, 9);
+  return flags !== undefined && (Number(flags) & PF_FORKNOEXEC) === 0;
+}
+
 /** What to say of a process that has been silent. @throws SafetyViolation where somebody has stopped it */
 export function describeSilence(pid: number): string {
-  const state = stateOf(pid);
-  if (state === "T") throw new SafetyViolation("agent", `process ${pid} was stopped before its program ran`);
-  const where = textOf(`/proc/${pid}/wchan`);
+  const state = fieldOf(pid, 3) ?? "gone";
+  if (state === "T" || state === "t")
+    throw new SafetyViolation("agent", `process ${pid} was stopped before its program ran`);
+  const where = attempt(() => readText(`/proc/${pid}/wchan`));
   const what = where === undefined || where === "0" ? `state ${state}` : `state ${state}, in ${where}`;
   return `waiting for process ${pid} (${what}), which has not answered for ${SILENCE} seconds`;
 }
 
-/** The letter that proc_pid_stat(5) has behind the name; "gone" where there is none. */
-function stateOf(pid: number): string {
-  const stat = textOf(`/proc/${pid}/stat`);
-  return stat?.charAt(stat.lastIndexOf(")") + 2) ?? "gone";
+function fieldOf(pid: number, number: number): string | undefined {
+  return attempt(() => processFields(pid))?.(number);
 }
 
-function textOf(path: string): string | undefined {
+/** What cannot be read is not told. */
+function attempt<T>(action: () => T): T | undefined {
   try {
-    return readText(path);
+    return action();
   } catch {
     return undefined;
   }

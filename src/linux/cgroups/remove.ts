@@ -2,12 +2,16 @@
 // killed is in it until it has run to its end. v2 tells when the last one has left (cgroup.events: populated); of v1 the
 // processes themselves tell of their end (pidfd_open(2)). What neither tells of is asked again, soon at first.
 
-import { close, removeDirectory } from "../files.ts";
+import { ENOENT, errnoName } from "../abi/errno.ts";
+import { AT_FDCWD, AT_REMOVEDIR } from "../abi/fcntl.ts";
+import { syscallNumber } from "../abi/syscalls.ts";
+import { close } from "../files.ts";
+import { syscall } from "../libc.ts";
 import { pidfdOpen } from "../local.ts";
 import { POLLIN, poll, sleep } from "../poll.ts";
 import { errnoOf, failed } from "./error.ts";
 import { processesBelow } from "./processes.ts";
-import { visit } from "./tree.ts";
+import { type Left, visit } from "./tree.ts";
 import { WatchedFile } from "./watch.ts";
 import { readFile } from "./write.ts";
 
@@ -35,20 +39,22 @@ export function removeAll(paths: readonly string[]): void {
 }
 
 function removeTree(path: string, deadline: number): void {
-  if (rmdir(path) === undefined) return;
-  visit(path, { leave: (child, name) => removeOne(child, name, deadline) });
-  removeOne(path, path, deadline);
+  const top: Left = { path, shown: path, parent: AT_FDCWD, name: path };
+  if (rmdir(top) === undefined) return;
+  visit(path, { leave: (cgroup) => removeOne(cgroup, deadline) });
+  removeOne(top, deadline);
 }
 
-function removeOne(path: string, name: string, deadline: number): void {
-  let code = rmdir(path);
+function removeOne(cgroup: Left, deadline: number): void {
+  const { path, shown } = cgroup;
+  let code = rmdir(cgroup);
   for (let pause = FIRST_PAUSE; code === "EBUSY" && performance.now() < deadline; pause *= 2) {
     if (!heardOfEnd(path, deadline)) sleep(Math.min(pause, LONGEST_PAUSE));
-    code = rmdir(path);
+    code = rmdir(cgroup);
   }
   // A read-only file system answers EROFS before it looks whether there is anything to remove.
   if (code === undefined || (code === "EROFS" && readFile(`${path}/cgroup.procs`) === undefined)) return;
-  throw failed(`cannot remove the cgroup: rmdir ${name}${describe(processesBelow(path))}`, code);
+  throw failed(`cannot remove the cgroup: rmdir ${shown}${describe(processesBelow(path))}`, code);
 }
 
 /** Waits until the cgroup is empty (v2) or one of its processes has ended (v1). False where there was nothing to wait for. */
@@ -76,13 +82,9 @@ function tryPidfd(pid: number): number {
   }
 }
 
-function rmdir(path: string): string | undefined {
-  try {
-    removeDirectory(path);
-    return undefined;
-  } catch (error) {
-    return errnoOf(error);
-  }
+function rmdir({ parent, name }: Left): string | undefined {
+  const result = syscall(syscallNumber("unlinkat"), parent, name, AT_REMOVEDIR);
+  return result === 0 || result === -ENOENT ? undefined : errnoName(-result);
 }
 
 function describe(pids: readonly number[]): string {

@@ -70,6 +70,11 @@ export function asksListener({ syscalls = [] }: Seccomp): boolean {
   return syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY");
 }
 
+/** Whether somebody is asked about one of these calls. */
+export function asksAbout({ syscalls = [] }: Seccomp, calls: ReadonlySet<string>): boolean {
+  return syscalls.some(({ action, names }) => action === "SCMP_ACT_NOTIFY" && names.some((name) => calls.has(name)));
+}
+
 /** SECCOMP_FILTER_FLAG_* for the config's flags. The kernel takes WAIT_KILLABLE_RECV with a listener only. */
 export function seccompFlags(seccomp: Seccomp): number {
   const { flags = ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] } = seccomp;

@@ -45,11 +45,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   stat: {
     exports: stat,
-    headers: ["sys/stat.h"],
+    headers: ["sys/stat.h", "sys/statfs.h"],
     called: (name) =>
       ({
         STAT_SIZE: "sizeof(struct stat)",
         STAT_MODE: "offsetof(struct stat, st_mode)",
+        STATFS_SIZE: "sizeof(struct statfs)",
         STATX_SIZE: "sizeof(struct statx)",
         STATX_MODE: "offsetof(struct statx, stx_mode)",
         STATX_ATTRIBUTES: "offsetof(struct statx, stx_attributes)",

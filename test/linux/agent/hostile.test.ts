@@ -146,7 +146,9 @@ describe("An agent", () => {
     const descriptors = new Descriptors();
     const heir = expectHeir(undo, descriptors, () => {});
     descriptors[Symbol.dispose]();
-    for (const pid of [1, process.pid, process.ppid, 0, -1])
+    // Not even itself, to be ended as itself while the other runs unseen; nor another agent.
+    const another = undo.use(Agent.spawn());
+    for (const pid of [1, process.pid, process.ppid, 0, -1, child.pid, another.pid])
       expect(() => heir.succeed({ child, kernel: new AgentKernel(child) }, pid), String(pid)).toThrow(SafetyViolation);
     expect(process.kill(child.pid, 0)).toBe(true);
   });

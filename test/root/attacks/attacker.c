@@ -79,6 +79,31 @@ static void stop(int pid) {
   else if (kill(pid, SIGSTOP) == 0) printf("stopped %d\n", pid);
 }
 
+/* Traces whatever it can: the end of that is for us to see first, and we do not look. */
+static void haunt(int pid) {
+  if (ptrace(PTRACE_SEIZE, pid, 0, 0) == 0) printf("haunted %d\n", pid);
+}
+
+/* As stop, in a debugger's way. */
+static void hold(int pid) {
+  if (is_on_its_way(pid) && ptrace(PTRACE_SEIZE, pid, 0, 0) == 0 && ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0)
+    printf("held %d\n", pid);
+}
+
+/* Its sockets, for good: who waits for their end waits for us. */
+static void keep(int pid) {
+  if (!is_on_its_way(pid)) return;
+  int pidfd = syscall(SYS_pidfd_open, pid, 0);
+  for (int n = 3; n < 80; n++) {
+    int fd = syscall(SYS_pidfd_getfd, pidfd, n, 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    char link[16] = "";
+    if (fd >= 0 && readlink(path, link, 7) > 0 && !strcmp(link, "socket:")) printf("kept %d of %d\n", n, pid);
+    else if (fd >= 0) close(fd);
+  }
+  close(pidfd);
+}
+
 /* What it may do, as whoever traces it may, and what it has open. */
 static void weigh(int pid) {
   if (!is_on_its_way(pid)) return;
@@ -131,6 +156,9 @@ int main(int count, char **words) {
   for (;;) {
     if (!strcmp(what, "spy")) each(spy);
     else if (!strcmp(what, "stop")) each(stop);
+    else if (!strcmp(what, "hold")) each(hold);
+    else if (!strcmp(what, "haunt")) each(haunt);
+    else if (!strcmp(what, "keep")) each(keep);
     else if (!strcmp(what, "overwrite")) each(overwrite);
     else if (!strcmp(what, "weigh")) each(weigh);
     else return 2;

@@ -36,7 +36,7 @@ export function arm(container: Container): void {
 }
 
 /** Overrides of a container whose process attacks all others that it sees, for ever. */
-export function attacking(how: "spy" | "stop" | "overwrite" | "weigh"): Json {
+export function attacking(how: "spy" | "stop" | "haunt" | "hold" | "keep" | "overwrite" | "weigh"): Json {
   return { process: { args: ["/attacker", how] } };
 }
 

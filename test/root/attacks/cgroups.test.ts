@@ -69,6 +69,21 @@ describe("cgroups that the container made", () => {
     expect(await container.delete("--force")).toMatchObject({ code: 0, stderr: "" });
   });
 
+  // Only by its bytes can it be opened: as text it would be another name, which nothing has.
+  needs(except({ runc: "says that it kills what is left, on stderr" }))(
+    "named what is no text hide no process, and do not keep it from being deleted either",
+    async ({ box }) => {
+      const script =
+        "a=$(printf 'a\\377'); sleep 1000 & for f in $(find /sys/fs/cgroup -name cgroup.procs); do d=$(dirname $f)/$a; mkdir $d; echo $! >$d/cgroup.procs; done 2>/dev/null; echo $!";
+      const container = await begun(box, script, namespaces("mount", "ipc", "uts", "network"));
+      const hidden = Number(container.output().split("\n")[0]);
+      expect(readFileSync(`/proc/${hidden}/cgroup`, "latin1")).toContain("/a\xff\n");
+      expect(JSON.parse((await box.call(["ps", "--format", "json", container.id])).stdout)).toContain(hidden);
+      expect(await container.delete("--force")).toMatchObject({ code: 0, stderr: "" });
+      expect(stateOf(hidden)).toMatch(/^[Z-]$/);
+    },
+  );
+
   test("nested more deeply than a path is long do not either", async ({ box }) => {
     const directory = existsSync("/sys/fs/cgroup/pids") ? "/sys/fs/cgroup/pids" : "/sys/fs/cgroup";
     const name = "x".repeat(250);
@@ -84,3 +99,12 @@ describe("cgroups that the container made", () => {
     ).toBe("none\n");
   });
 });
+
+/** The letter that proc_pid_stat(5) has; "-" of a process that is gone. */
+function stateOf(pid: number): string {
+  try {
+    return /\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1] ?? "?";
+  } catch {
+    return "-";
+  }
+}

@@ -63,11 +63,60 @@ export const GUARDS: readonly Guard[] = [
     edits: [edit("src/lifecycle/exec.ts", "(joined & CLONE_NEWPID) === 0 || ", "(joined & CLONE_NEWPID) >= 0 || ")],
   },
   {
+    id: "CVE-2016-9962 (with CAP_SYS_PTRACE, and a listener)",
+    tried: "the same, where the filter asks a listener, and is loaded by who is still root",
+    guard:
+      "asksEarly: no envoy only where the listener is asked about what an envoy calls; it is told when the process is there",
+    test: [`${A}/joining.test.ts`, "where its filter asks a listener"],
+    edits: [edit("src/lifecycle/exec.ts", "asksAbout(seccomp, ENVOYS_CALLS)", "ENVOYS_CALLS.size > 0")],
+  },
+  {
     id: "an agent that is stopped, exec",
     tried: "a loop in the container sends SIGSTOP to whatever comes in",
     guard: "silence.ts: stopped before its program ran is an error",
     test: [`${A}/joining.test.ts`, "is given up, and the caller told why"],
-    edits: [edit("src/linux/agent/silence.ts", 'if (state === "T") throw', 'if (state === "none") throw')],
+    edits: [edit("src/linux/agent/silence.ts", 'if (state === "T" || state === "t")', 'if (state === "none")')],
+  },
+  {
+    id: "an agent that is held",
+    tried: "who has CAP_SYS_PTRACE seizes whatever comes in, and interrupts it",
+    guard: "silence.ts: stopped by its tracer is stopped",
+    test: [`${A}/joining.test.ts`, "is given up where it is held"],
+    edits: [edit("src/linux/agent/silence.ts", 'if (state === "T" || state === "t")', 'if (state === "T")')],
+  },
+  {
+    id: "an agent that is held, and ended",
+    tried: "the same: its tracer takes no notice of its end, and so nobody else may",
+    guard: "endAndReap: no wait for it to be reaped",
+    test: [`${A}/joining.test.ts`, "is given up where it is held"],
+    edits: [
+      edit(
+        "src/linux/agent/reap.ts",
+        'syscall(syscallNumber("wait4"), waitedFor, 0, WNOHANG, 0);',
+        'syscall(syscallNumber("wait4"), waitedFor, 0, 0, 0);',
+      ),
+    ],
+  },
+  {
+    id: "a process whose end is kept",
+    tried:
+      "a container traces what exec runs, and takes no notice of its end: exec waits for ever (runc's and crun's do)",
+    guard: "waitFor: what procfs says of one that has ended",
+    test: [`${A}/joining.test.ts`, "though its tracer takes no notice"],
+    edits: [
+      edit(
+        "src/linux/agent/reap.ts",
+        "const traced = ended ? processFields(pid)?.(EXIT_CODE) : undefined;",
+        "const traced = undefined;",
+      ),
+    ],
+  },
+  {
+    id: "an agent whose socket is kept",
+    tried: "who has CAP_SYS_PTRACE takes the socket of whatever comes in, whose end says that the program runs",
+    guard: "receiveOrEnd: the kernel's flag says so, too",
+    test: [`${A}/joining.test.ts`, "is known to run though its socket"],
+    edits: [edit("src/linux/agent/agent.ts", "if (orEnd && this.#forked && hasExecuted(this.pid)) return 0;", "")],
   },
   {
     id: "an agent that is stopped, start",
@@ -121,9 +170,18 @@ export const GUARDS: readonly Guard[] = [
   {
     id: "an agent that lies: another's process",
     tried: "clone answers the number of a process of the host's, to which tsrun would give a scheduler and a pid file",
-    guard: "expectHeir: a child of ours",
+    guard: "Agent.cloned: a child of ours",
     test: ["test/linux/agent/hostile.test.ts", "is no child of ours is not believed"],
-    edits: [edit("src/lifecycle/beget.ts", "Agent.adoptedChild(ours, pid, tell)", "Agent.adopted(ours, pid, tell)")],
+    edits: [
+      edit("src/linux/agent/agent.ts", "if (known.has(pid) || !isChild(pid)) throw", "if (pid === LAST_PID + 7) throw"),
+    ],
+  },
+  {
+    id: "an agent that lies: a process that we know",
+    tried: "clone answers the number of the one who cloned, which is then ended in the place of the process that runs",
+    guard: "Agent.cloned: none that there is an agent of",
+    test: ["test/linux/agent/hostile.test.ts", "is no child of ours is not believed"],
+    edits: [edit("src/linux/agent/agent.ts", "if (known.has(pid) || !isChild(pid)) throw", "if (!isChild(pid)) throw")],
   },
   {
     id: "CVE-2019-5736",
@@ -201,7 +259,40 @@ export const GUARDS: readonly Guard[] = [
         'if (place[0] === "proc" && namesIn(destination)[0] !== "proc")',
         "if (place[0] === destination)",
       ),
+      edit("src/linux/attach.ts", "if (type === PROC_SUPER_MAGIC &&", "if (type === 0 &&"),
     ],
+  },
+  {
+    id: "CVE-2019-16884 (by a link that is no text)",
+    tried: "the same, where reading the links beforehand cannot tell",
+    guard: "planOutsideProc: the kernel is asked which file system was mounted on",
+    test: [`${A}/procfs.test.ts`, "by a link of the image's to /a\xff"],
+    edits: [edit("src/linux/attach.ts", "if (type === PROC_SUPER_MAGIC &&", "if (type === 0 &&")],
+  },
+  {
+    id: "CVE-2025-31133 (masks of a volume in the place of /sys)",
+    tried: "the image's link for a volume is /sys as text, and another directory to the kernel",
+    guard: "attach: the mount of /sys is what the config has at /sys; and InRoot.resolve, as the kernel does",
+    test: [`${A}/procfs.test.ts`, "is not taken for /sys"],
+    edits: [
+      edit(
+        "src/linux/attach.ts",
+        "!oneOfTwo && KERNEL_MOUNTS.has(destination)) to.kernelMounts.set(destination, mount);",
+        '!oneOfTwo && KERNEL_MOUNTS.has(`/${to.inRoot.resolve(destination).join("/")}`)) to.kernelMounts.set(`/${to.inRoot.resolve(destination).join("/")}`, mount);',
+      ),
+      edit(
+        "src/linux/in-root.ts",
+        'left.unshift(...link.split("/").filter((part) => part !== "" && part !== "."));',
+        "left.unshift(...namesIn(link));",
+      ),
+    ],
+  },
+  {
+    id: "links that multiply",
+    tried: "a chain of links names more directories to make than there is memory for",
+    guard: "InRoot.resolve: no more than a path can be",
+    test: [`${A}/images.test.ts`, "keep no runtime busy"],
+    edits: [edit("src/linux/in-root.ts", 'if (names.join("/").length >= PATH_MAX)', "if (names.length < 0)")],
   },
   {
     id: "CVE-2025-52881 (masks)",
@@ -343,6 +434,13 @@ export const GUARDS: readonly Guard[] = [
     ],
   },
   {
+    id: "cgroups named what is no text",
+    tried: "a process in such a cgroup is not found, and the cgroups cannot be removed",
+    guard: "visit: names are bytes",
+    test: [`${A}/cgroups.test.ts`, "named what is no text"],
+    edits: [edit("src/linux/cgroups/tree.ts", "open(here, next.raw)", "open(here, next.name)")],
+  },
+  {
     id: "a cgroup mount in a shared volume",
     tried: "the directory of its destination is exchanged with another while its hierarchies are mounted (cgroup v1)",
     guard: "planCgroupMount: all by the descriptor of the tmpfs",
@@ -374,6 +472,20 @@ export const GUARDS: readonly Guard[] = [
     guard: "copyFile: what was opened is looked at, then read",
     test: [`${A}/races.test.ts`, "a tmpfs is filled with files and devices"],
     edits: [edit("src/linux/copy-up.ts", 'if (status.kind !== "file") return;', "")],
+  },
+  {
+    id: "tmpcopyup: more than there is memory for",
+    tried: "an image has more data, or holes, where a tmpfs is filled than the container may have of memory",
+    guard: "Bounds: what tsrun copies is not charged to the container, and is no more than its limit",
+    test: [`${A}/images.test.ts`, "takes no more memory than the container has"],
+    edits: [edit("src/linux/copy-up.ts", "if (this.#left < 0)", "if (this.#left === 0.5)")],
+  },
+  {
+    id: "tmpcopyup: directories without end",
+    tried: "an image has directories nested more deeply there than functions may call each other",
+    guard: "Bounds.enter",
+    test: [`${A}/images.test.ts`, "where directories are nested too deeply"],
+    edits: [edit("src/linux/copy-up.ts", "if (depth > DEEPEST)", "if (depth < 0)")],
   },
   {
     id: "a bundle that changes",

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect } from "vitest";
-import { type Json, MOUNTS, mounts, sh } from "../harness/config.ts";
+import { type Json, linux, MOUNTS, mounts, sh } from "../harness/config.ts";
 import type { Container } from "../harness/container.ts";
 import { test } from "../harness/fixture.ts";
 import { listenUnix } from "../harness/libc.ts";
@@ -104,6 +104,62 @@ describe("links that point into a volume", () => {
       },
     );
   }
+});
+
+describe("links that multiply", () => {
+  // Each is the next one and 2040 directories to make: a dozen kept tsrun busy for more than a minute.
+  needs(except({ runc: "has words of its own", crun: "has words of its own" }))(
+    "keep no runtime busy",
+    async ({ box }) => {
+      const container = box.container(mounts({ destination: "/l0/x", type: "tmpfs", source: "t" }));
+      for (let i = 0; i < 4; i++) plant(container, `l${i}`, `l${i + 1}${"/a".repeat(2040)}`);
+      const { code, stderr } = await container.run();
+      expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/more than 4096 bytes/) });
+    },
+  );
+});
+
+// tmpcopyup, which tsrun does: what it takes is not charged to the container.
+describe("a tmpfs that is filled with what it covers", () => {
+  const fill = mounts({ destination: "/c", type: "tmpfs", source: "t", options: ["tmpcopyup"] });
+  const limited = linux({ resources: { memory: { limit: 16 << 20 } } });
+  /** What `script` makes there is copied when `program` runs. */
+  const filled = (box: Sandbox, script: string, program = "true"): Container => {
+    const container = box.container(sh(program), fill, limited);
+    mkdirSync(join(container.rootfs, "c"));
+    execFileSync("sh", ["-c", script], { cwd: join(container.rootfs, "c") });
+    return container;
+  };
+
+  test("does not fill the holes of a file", async ({ box }) => {
+    const make = "truncate -s 64m f; printf end >>f";
+    const [used, size] = (await filled(box, make, "du -sk /c; stat -c %s /c/f").run()).stdout.split("\n");
+    expect(Number.parseInt(used ?? "", 10)).toBeLessThan(64);
+    expect(size).toBe(String((64 << 20) + 3));
+  });
+
+  needs(except({ runc: "has init copy, in the container", crun: "has init copy, in the container" }))(
+    "takes no more memory than the container has",
+    async ({ box }) => {
+      const { code, stderr } = await filled(box, "for i in 1 2 3; do head -c 8m /dev/zero >$i; done").run();
+      expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/more than .*memory.limit/) });
+    },
+  );
+
+  needs(except({ runc: "goes as deep", crun: "goes as deep" }))(
+    "is refused where directories are nested too deeply",
+    async ({ box }) => {
+      const nest = "i=0; while [ $i -lt 300 ]; do mkdir d && cd -P d; i=$((i+1)); done";
+      const { code, stderr } = await filled(box, nest).run();
+      expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/tmpcopyup.*nested/) });
+    },
+  );
+
+  test("has files whose names are no text, and links that lead to such", async ({ box }) => {
+    const make = "b=$(printf '\\377'); printf x >a$b; ln -s t$b l$b; mkdir d$b";
+    const show = "cd /c; for n in *; do echo $n; done | od -An -tx1 | tr -d ' \\n'; readlink l* | od -An -tx1";
+    expect((await filled(box, make, show).run()).stdout).toBe("61ff0a64ff0a6cff0a 74 ff 0a\n");
+  });
 });
 
 describe("a terminal", () => {

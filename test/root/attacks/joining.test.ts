@@ -7,6 +7,7 @@ import { describe, expect } from "vitest";
 import { dockersProfile } from "../../linux/seccomp/docker-profile.ts";
 import { type Json, linux, namespaces } from "../harness/config.ts";
 import type { Container } from "../harness/container.ts";
+import { ListenerSocket } from "../harness/listener.ts";
 import { except, needs } from "../harness/needs.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 import { arm, attacking, compiler } from "./attacker.ts";
@@ -74,6 +75,27 @@ describe("the process that exec brings in", () => {
     },
   );
 
+  // The filter is loaded by who has the right to, and is a listener's to be told of only when the process is there.
+  needs(compiler, onlyOurs)(
+    "has no more rights than the container's where its filter asks a listener, without no_new_privs",
+    async ({ box }) => {
+      const socket = new ListenerSocket(box);
+      const syscalls = [{ names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY" }];
+      const asks = linux({ seccomp: { defaultAction: "SCMP_ACT_ALLOW", listenerPath: socket.path, syscalls } });
+      const container = await attackers(box, attacking("weigh"), traces, asks);
+      await socket.receive();
+      for (let tries = 0; tries < 100 && !container.output().includes("weighed"); tries++) {
+        const running = container.exec(["true"]);
+        const { told } = await socket.receive();
+        expect(told.state).toMatchObject({ id: container.id, status: "running" });
+        expect((await running).code).toBe(0);
+      }
+      const rights = container.output().match(/CapPrm:\s*\w+,CapEff:\s*\w+/g) ?? [];
+      const granted = "\t0000000000080020";
+      expect(new Set(rights)).toEqual(new Set([`CapPrm:${granted},CapEff:${granted}`]));
+    },
+  );
+
   needs(compiler, onlyOurs)(
     "is given up, and the caller told why, where it is stopped from inside",
     async ({ box }) => {
@@ -85,6 +107,35 @@ describe("the process that exec brings in", () => {
       expect(container.output()).toMatch(/stopped \d+/);
     },
   );
+});
+
+describe("the process that exec brings in, traced", () => {
+  const TRIES = 100;
+  needs(compiler, onlyOurs)("is given up where it is held, as where it is stopped", async ({ box }) => {
+    const container = await attackers(box, attacking("hold"), traces);
+    let result = await container.exec(["true"]);
+    for (let tries = 0; tries < TRIES && result.code === 0; tries++) result = await container.exec(["true"]);
+    expect(result).toMatchObject({ code: 255, stderr: expect.stringMatching(/process \d+ was stopped before/) });
+    expect(container.output()).toMatch(/held \d+/);
+  });
+
+  needs(compiler, except({ runc: "waits for the tracer", crun: "waits for the tracer" }))(
+    "ends for its caller, with its status, though its tracer takes no notice",
+    async ({ box }) => {
+      const container = await attackers(box, attacking("haunt"), traces);
+      expect(
+        (await container.exec(["sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; exit 7"])).code,
+      ).toBe(7);
+      expect(container.output()).toMatch(/haunted \d+/);
+    },
+  );
+
+  needs(compiler, onlyOurs)("is known to run though its socket is held open", async ({ box }) => {
+    const container = await attackers(box, attacking("keep"), traces);
+    for (let tries = 0; tries < TRIES && !container.output().includes("kept"); tries++)
+      expect((await container.exec(["echo", "ran"])).stdout).toBe("ran\n");
+    expect(container.output()).toMatch(/kept \d+/);
+  });
 });
 
 describe("an init that waits in a pod", () => {

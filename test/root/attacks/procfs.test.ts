@@ -71,7 +71,8 @@ describe("a name in the root that is changed between mounting and masking", () =
 });
 
 describe("a volume", () => {
-  for (const target of ["/proc", "/proc/sys", "/link2"]) {
+  // The last two are, as text, no links to /proc: ".." of what a link leads to, and a name that is no text.
+  for (const target of ["/proc", "/proc/sys", "/link2", "/link3/..", "/a\xff"]) {
     needs(except({ crun: "follows it" }))(
       `is not mounted over /proc by a link of the image's to ${target} (CVE-2019-16884)`,
       async ({ box }) => {
@@ -79,14 +80,29 @@ describe("a volume", () => {
         mkdirSync(join(fake, "attr"));
         const bind = { destination: "/data/self", type: "bind", source: fake, options: ["bind"] };
         const container = box.container(sh("ls /proc/self"), mounts(bind));
-        symlinkSync(target, join(container.rootfs, "data"));
+        symlinkSync(Buffer.from(target, "latin1"), join(container.rootfs, "data"));
         symlinkSync("proc", join(container.rootfs, "link2"));
+        symlinkSync("/proc/sys", join(container.rootfs, "link3"));
+        symlinkSync("/proc", Buffer.from(join(container.rootfs, "a\xff"), "latin1"));
         const result = await container.create();
         expect(result).toMatchObject({ code: 1, stderr: expect.stringMatching(/\/proc/) });
         expect(inventory(fake)).toHaveLength(1);
       },
     );
   }
+
+  // Its link leads to /x/sys; as text, to /sys, and the volume would be masked in the place of what the kernel shows there.
+  test("is not taken for /sys, whatever its link looks like: what is masked there stays so", async ({ box }) => {
+    const bind = { destination: "/data", type: "bind", source: box.makeDirectory("volume"), options: ["bind"] };
+    const container = box.container(sh("ls /sys/kernel | wc -l; ls -d /x/sys/kernel"), mounts(bind), {
+      linux: { maskedPaths: ["/sys/kernel"] },
+    });
+    for (const directory of ["x/sys", "x/y"]) mkdirSync(join(container.rootfs, directory), { recursive: true });
+    mkdirSync(box.path("volume/kernel"));
+    symlinkSync("/x/y", join(container.rootfs, "link"));
+    symlinkSync("/link/../sys", join(container.rootfs, "data"));
+    expect((await container.run()).stdout).toBe("0\n/x/sys/kernel\n");
+  });
 
   for (const [name, kind] of [
     ["proc", "is a link to a volume"],
