@@ -112,6 +112,15 @@ function quickjs(arch: Architecture): Library {
   return below(debianPackage("libquickjs", { suite: "trixie", architecture: debian }));
 }
 
+/** Puts our own function in the place of the compiler's for `using`: using.ts says why. */
+const ownUsing = {
+  name: "using",
+  transform: (_code: string, id: string) =>
+    id.endsWith("/usingCtx.js")
+      ? `export { enter as default } from ${JSON.stringify(join(repository, "src/engine/using.ts"))}`
+      : null,
+};
+
 /** The module and all that it imports as one script, without what the engine does not know. */
 async function bundle({ input, constants = {} }: Ingredients): Promise<string> {
   const define = Object.fromEntries(Object.entries(constants).map(([name, value]) => [name, JSON.stringify(value)]));
@@ -119,10 +128,17 @@ async function bundle({ input, constants = {} }: Ingredients): Promise<string> {
     input,
     platform: "neutral",
     tsconfig: false,
+    plugins: [ownUsing],
     onLog: (_level, { message }) => {
       throw new Error(`Cannot bundle: ${message}`);
     },
-    transform: { target: "es2023", define: { ...define, "import.meta.url": "undefined" } },
+    transform: {
+      target: "es2023",
+      define: { ...define, "import.meta.url": "undefined" },
+      // Fields that the constructor sets are not defined before that: it would take a function of its own for each object.
+      typescript: { removeClassFieldsWithoutInitializer: true },
+      assumptions: { setPublicClassFields: true },
+    },
   });
   const { output } = await bundled.generate({ format: "iife", codeSplitting: false });
   await bundled.close();
