@@ -84,6 +84,9 @@ for (const [{ prototype }, kind] of [
   Object.defineProperty(prototype, "kind", { value: kind });
 }
 
+/** The first results of any plan, for all plans: they are values, and a container has hundreds. */
+const RESULTS = Array.from({ length: 512 }, (_, index) => new Result(index));
+
 /** A file descriptor or other number, known now or when the plan runs. */
 export type Late = number | Result;
 
@@ -222,8 +225,9 @@ export class Plan {
   }
 
   #push(call: Call, tolerance: Tolerance | undefined): Result {
-    const result = new Result(this.steps.length);
-    this.steps.push({ call, field: this.#field, tolerance });
-    return result;
+    const steps = this.steps;
+    const index = steps.length;
+    steps[index] = { call, field: this.#field, tolerance };
+    return RESULTS[index] ?? new Result(index);
   }
 }
