@@ -80,17 +80,21 @@ export class InRoot {
   resolve(path: string): string[] {
     const left = namesIn(path);
     const done: string[] = [];
+    let at = "";
     for (let links = 0; left.length > 0; ) {
-      if (this.#mounts.has(done.join("/"))) return [...done, ...left]; // the image is covered from here on
+      if (this.#mounts.has(at)) return [...done, ...left]; // the image is covered from here on
       const name = left.shift() ?? "";
-      const link = links < MOST_LINKS ? this.#link([...done, name].join("/")) : undefined;
+      const next = at === "" ? name : `${at}/${name}`;
+      const link = links < MOST_LINKS ? this.#link(next) : undefined;
       if (link === undefined) {
         done.push(name);
+        at = next;
         continue;
       }
       links += 1;
-      left.unshift(...namesIn(link.startsWith("/") ? link : `${done.join("/")}/${link}`));
+      left.unshift(...namesIn(link.startsWith("/") ? link : `${at}/${link}`));
       done.length = 0;
+      at = "";
     }
     return done;
   }
