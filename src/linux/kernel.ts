@@ -95,13 +95,15 @@ export class Results implements Answers {
     const words = new Int32Array(reply.buffer, reply.byteOffset, reply.byteLength >> 2);
     const failed = failedIndex(words, steps.length);
     const ran = failed ?? steps.length;
+    const values = this.#values;
     for (let i = 0; i < ran; i++) {
       const value = resultAt(words, i);
       const tolerance = steps[i]?.tolerance;
-      if (isFailure(value) && !isTolerated(value, tolerance)) throw badReply(`it goes on after call ${i} failed`);
-      this.#values[first + i] = value;
+      const isFailed = value < 0 && isFailure(value);
+      if (isFailed && !isTolerated(value, tolerance)) throw badReply(`it goes on after call ${i} failed`);
+      values[first + i] = value;
       // What is skipped has no result in its frame but what was sent there: it stays 0.
-      if (tolerance !== undefined && isFailure(value) !== tolerance.skipOnSuccess) i += tolerance.skip;
+      if (tolerance !== undefined && isFailed !== tolerance.skipOnSuccess) i += tolerance.skip;
     }
     if (failed !== undefined) throw failure(steps[failed], resultAt(words, failed));
     for (const [out, offset] of encoded.outs) this.#outs.set(out, reply.slice(offset, offset + out.size));
