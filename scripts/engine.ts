@@ -9,6 +9,7 @@ import { rolldown } from "rolldown";
 import { type Architecture, hostArchitecture } from "../src/linux/abi/syscalls.ts";
 import { debianPackage } from "./debian.ts";
 import { withSegment } from "./elf.ts";
+import { withPlainParameters } from "./parameters.ts";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 const SOURCES = ["main.c", "heap.c", "functions.c"].map((name) => join(repository, "src/engine", name));
@@ -142,5 +143,5 @@ async function bundle({ input, constants = {} }: Ingredients): Promise<string> {
   });
   const { output } = await bundled.generate({ format: "iife", codeSplitting: false });
   await bundled.close();
-  return output[0].code;
+  return withPlainParameters(output[0].code);
 }
