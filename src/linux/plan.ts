@@ -109,7 +109,7 @@ export interface Step {
   readonly call: Call;
   /** The config field that it comes from: `mounts[3] (/dev/pts)`, `process.user`. */
   readonly field: string;
-  readonly tolerance: Tolerance | undefined;
+  readonly tolerance?: Tolerance | undefined;
   /** Set: a success is also stored to the agent's socket word, so that later replies go there. */
   readonly becomesSocket?: true;
 }
@@ -202,7 +202,7 @@ export class Plan {
   /** Appends a call whose result becomes the descriptor that the agent replies to from then on. */
   addSocket(call: Call): Result {
     const result = new Result(this.steps.length);
-    this.steps.push({ call, field: this.#field, tolerance: undefined, becomesSocket: true });
+    this.steps.push({ call, field: this.#field, becomesSocket: true });
     return result;
   }
 
@@ -227,7 +227,8 @@ export class Plan {
   #push(call: Call, tolerance: Tolerance | undefined): Result {
     const steps = this.steps;
     const index = steps.length;
-    steps[index] = { call, field: this.#field, tolerance };
+    const field = this.#field;
+    steps[index] = tolerance === undefined ? { call, field } : { call, field, tolerance };
     return RESULTS[index] ?? new Result(index);
   }
 }
