@@ -9,6 +9,7 @@ import { rolldown } from "rolldown";
 import { type Architecture, hostArchitecture } from "../src/linux/abi/syscalls.ts";
 import { debianPackage } from "./debian.ts";
 import { withSegment } from "./elf.ts";
+import { withPlainParameters } from "./parameters.ts";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 const SOURCES = ["main.c", "heap.c", "functions.c"].map((name) => join(repository, "src/engine", name));
@@ -112,6 +113,15 @@ function quickjs(arch: Architecture): Library {
   return below(debianPackage("libquickjs", { suite: "trixie", architecture: debian }));
 }
 
+/** Puts our own function in the place of the compiler's for `using`: using.ts says why. */
+const ownUsing = {
+  name: "using",
+  transform: (_code: string, id: string) =>
+    id.endsWith("/usingCtx.js")
+      ? `export { enter as default } from ${JSON.stringify(join(repository, "src/engine/using.ts"))}`
+      : null,
+};
+
 /** The module and all that it imports as one script, without what the engine does not know. */
 async function bundle({ input, constants = {} }: Ingredients): Promise<string> {
   const define = Object.fromEntries(Object.entries(constants).map(([name, value]) => [name, JSON.stringify(value)]));
@@ -119,12 +129,19 @@ async function bundle({ input, constants = {} }: Ingredients): Promise<string> {
     input,
     platform: "neutral",
     tsconfig: false,
+    plugins: [ownUsing],
     onLog: (_level, { message }) => {
       throw new Error(`Cannot bundle: ${message}`);
     },
-    transform: { target: "es2023", define: { ...define, "import.meta.url": "undefined" } },
+    transform: {
+      target: "es2023",
+      define: { ...define, "import.meta.url": "undefined" },
+      // Fields that the constructor sets are not defined before that: it would take a function of its own for each object.
+      typescript: { removeClassFieldsWithoutInitializer: true },
+      assumptions: { setPublicClassFields: true },
+    },
   });
   const { output } = await bundled.generate({ format: "iife", codeSplitting: false });
   await bundled.close();
-  return output[0].code;
+  return withPlainParameters(output[0].code);
 }

@@ -178,17 +178,20 @@ static JSValue host_encode_into(JSContext *context, JSValueConst this, int count
 /// Where things are in a frame of an agent's message: wire.ts.
 enum { FRAME_SIZE = 64, FRAME_FLAGS = 5, FRAME_ARGS = 8, FRAME_ARGS_MOST = 6 };
 
-/// What putCalls is told, and the names of the properties that it reads.
-struct calls {
-  JSValueConst numbers;
-  int64_t results;
-  JSAtom call, name, args, length, index;
-};
-
 /// What JavaScript is to put into a frame: pairs of a place and a value.
 struct rest {
   JSValueConst list;
   uint32_t length;
+};
+
+/// What putCalls is told and works on, and the names of the properties that it reads.
+struct calls {
+  JSContext *context;
+  uint8_t *frames;
+  JSValueConst numbers;
+  int64_t results;
+  struct rest strings, objects;
+  JSAtom call, name, args, length, index;
 };
 
 static bool leave(JSContext *context, struct rest *rest, size_t place, JSValue value) {
@@ -208,40 +211,37 @@ static bool integer(JSContext *context, JSValueConst of, JSAtom name, int32_t *i
   return is;
 }
 
-/// An argument, which is taken over, to `place` of the frames: a number, or the address of an earlier result.
-static bool put_argument(JSContext *context, const struct calls *calls, JSValue value, uint8_t *frames, size_t place,
-                         bool *is_result, struct rest *strings, struct rest *objects) {
+/// Argument `i`, which is taken over, to the frame at `frame`: a number, or the address of an earlier result, with a flag.
+static bool put_argument(struct calls *calls, JSValue value, size_t frame, int32_t i) {
+  JSContext *context = calls->context;
+  size_t place = frame + FRAME_ARGS + 8 * i;
   long number;
-  if (JS_IsString(value)) return leave(context, strings, place, value);
+  if (JS_IsString(value)) return leave(context, &calls->strings, place, value);
   if (JS_IsObject(value)) {
     JSValue index = JS_GetProperty(context, value, calls->index);
-    *is_result = JS_IsNumber(index);
-    if (!*is_result) return JS_FreeValue(context, index), leave(context, objects, place, value);
+    if (!JS_IsNumber(index)) return JS_FreeValue(context, index), leave(context, &calls->objects, place, value);
     JS_ToInt64(context, &number, index);
     number = calls->results + number * FRAME_SIZE;
+    calls->frames[frame + FRAME_FLAGS] |= 1 << i;
   } else if (!word(context, value, &number, NULL)) {
     return false;
   }
-  memcpy(&frames[place], &number, sizeof number);
+  memcpy(&calls->frames[place], &number, sizeof number);
   JS_FreeValue(context, value);
   return true;
 }
 
-/// A call's number and arguments to the frame at `place`.
-static bool put_call(JSContext *context, const struct calls *calls, JSValueConst call, uint8_t *frames, size_t place,
-                     struct rest *strings, struct rest *objects) {
+/// A call's number and arguments to the frame at `frame`.
+static bool put_call(struct calls *calls, JSValueConst call, size_t frame) {
+  JSContext *context = calls->context;
   JSValue name = JS_GetProperty(context, call, calls->name), args = JS_GetProperty(context, call, calls->args);
   JSAtom atom = JS_ValueToAtom(context, name);
   int32_t number, count;
   bool done = integer(context, calls->numbers, atom, &number) && integer(context, args, calls->length, &count);
   if (done && count > FRAME_ARGS_MOST) done = (JS_ThrowRangeError(context, "%d arguments", count), false);
-  if (done) memcpy(&frames[place], &number, sizeof(uint16_t)); // of both architectures the lower half comes first
-  for (int32_t i = 0; done && i < count; i++) {
-    bool is_result = false;
-    JSValue value = JS_GetPropertyUint32(context, args, i);
-    done = put_argument(context, calls, value, frames, place + FRAME_ARGS + 8 * i, &is_result, strings, objects);
-    if (is_result) frames[place + FRAME_FLAGS] |= 1 << i;
-  }
+  if (done) memcpy(&calls->frames[frame], &number, sizeof(uint16_t)); // of both architectures the lower half comes first
+  for (int32_t i = 0; done && i < count; i++)
+    done = put_argument(calls, JS_GetPropertyUint32(context, args, i), frame, i);
   JS_FreeAtom(context, atom);
   JS_FreeValue(context, name);
   JS_FreeValue(context, args);
@@ -250,11 +250,10 @@ static bool put_call(JSContext *context, const struct calls *calls, JSValueConst
 
 /// putCalls(steps, frames, numbers, results, strings, objects): the frames of calls, as engine.ts says.
 static JSValue host_put_calls(JSContext *context, JSValueConst this, int count, JSValueConst *values) {
-  struct calls calls = {.numbers = values[2]};
-  struct rest strings = {.list = values[4]}, objects = {.list = values[5]};
+  struct calls calls = {.context = context, .numbers = values[2], .strings.list = values[4], .objects.list = values[5]};
   size_t room;
-  uint8_t *frames = bytes_of(context, values[1], &room);
-  if ((!frames && room > 0) || JS_ToInt64(context, &calls.results, values[3])) return JS_EXCEPTION;
+  calls.frames = bytes_of(context, values[1], &room);
+  if ((!calls.frames && room > 0) || JS_ToInt64(context, &calls.results, values[3])) return JS_EXCEPTION;
   calls.call = JS_NewAtom(context, "call"), calls.name = JS_NewAtom(context, "name");
   calls.args = JS_NewAtom(context, "args"), calls.length = JS_NewAtom(context, "length");
   calls.index = JS_NewAtom(context, "index");
@@ -262,7 +261,7 @@ static JSValue host_put_calls(JSContext *context, JSValueConst this, int count, 
   for (size_t i = 0; done && (i + 1) * FRAME_SIZE <= room; i++) {
     JSValue step = JS_GetPropertyUint32(context, values[0], i);
     JSValue call = JS_GetProperty(context, step, calls.call);
-    done = put_call(context, &calls, call, frames, i * FRAME_SIZE, &strings, &objects);
+    done = put_call(&calls, call, i * FRAME_SIZE);
     JS_FreeValue(context, call);
     JS_FreeValue(context, step);
   }

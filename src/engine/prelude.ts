@@ -5,6 +5,7 @@
 import { errnoName } from "../linux/abi/errno.ts";
 import { type SyscallName, syscallNumber } from "../linux/abi/syscalls.ts";
 import { type Engine, engine, type Word } from "./engine.ts";
+import { disposeAll, type Resource } from "./using.ts";
 
 const native = engine() as Engine;
 
@@ -107,7 +108,7 @@ class Suppressed extends Error {
 
 /** ECMAScript's DisposableStack. An error on the way does not keep the rest from being given up. */
 class Stack {
-  #actions: (() => void)[] = [];
+  #resources: Resource[] = [];
   #disposed = false;
   get disposed(): boolean {
     return this.#disposed;
@@ -122,28 +123,18 @@ class Stack {
   }
   defer(onDispose: () => void): void {
     if (this.#disposed) throw new ReferenceError("the stack is disposed");
-    this.#actions.push(onDispose);
+    this.#resources.push({ value: undefined, dispose: onDispose });
   }
   move(): Stack {
     const other = new Stack();
-    other.#actions = this.#actions;
-    this.#actions = [];
+    other.#resources = this.#resources;
+    this.#resources = [];
     this.#disposed = true;
     return other;
   }
   dispose(): void {
     this.#disposed = true;
-    let failed = false;
-    let failure: unknown;
-    for (let action = this.#actions.pop(); action !== undefined; action = this.#actions.pop()) {
-      try {
-        action();
-      } catch (error) {
-        failure = failed ? new Suppressed(error, failure) : error;
-        failed = true;
-      }
-    }
-    if (failed) throw failure;
+    disposeAll(this.#resources);
   }
   [dispose](): void {
     this.dispose();

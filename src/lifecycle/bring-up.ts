@@ -143,6 +143,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
   if (hasCreateHooks(config)) container.update({});
   if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], init.pid);
+  kept.push(config, plan, given, expected, born);
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const answers = runLimited(kernel, plan, cgroup, linux?.resources?.memory?.limit);
   needsPoststop = true;
@@ -151,6 +152,9 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   sendPidfd(request.pidfdSocket, init.pid);
   return { container, init, kernel, netDevices, program, fifos };
 }
+
+/** What is kept to the end of tsrun: the engine would free its thousands of objects one by one, and `create` is about to end. */
+const kept: unknown[] = [];
 
 /** The configuration, checked and with what a service manager needs; and its text. */
 function configOf(request: Request, bundle: string): { config: Config; text: string; notified: boolean } {

@@ -43,10 +43,21 @@ export class FileError extends Error {
   }
 }
 
-/** Makes a call on `path` (which is for the error's words; arguments hold it too). @throws FileError */
-export function fileCall(name: SyscallName, path: string, ...args: Word[]): number {
+/**
+ * Makes a call on `path` (which is for the error's words; `a` to `e`, the arguments, hold it too). They are named one by one
+ * because the engine takes longer for a list of them than the kernel for most calls. @throws FileError
+ */
+export function fileCall(
+  name: SyscallName,
+  path: string,
+  a: Word = 0,
+  b: Word = 0,
+  c: Word = 0,
+  d: Word = 0,
+  e: Word = 0,
+): number {
   for (;;) {
-    const result = syscall(syscallNumber(name), ...args);
+    const result = syscall(syscallNumber(name), a, b, c, d, e);
     if (result >= 0) return result;
     if (result !== -EINTR) throw new FileError(name, -result, path);
   }

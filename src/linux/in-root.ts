@@ -82,17 +82,29 @@ export class InRoot {
   resolve(path: string): string[] {
     const left = namesIn(path);
     const done: string[] = [];
+    let at = "";
     for (let links = 0; left.length > 0; ) {
-      if (this.#mounts.has(done.join("/"))) return namesIn([...done, ...left].join("/")); // the image is covered from here on
+      if (this.#mounts.has(at)) return namesIn([...done, ...left].join("/")); // the image is covered from here on
       const name = left.shift() ?? "";
-      const link = name !== ".." && links < MOST_LINKS ? this.#link([...done, name].join("/")) : undefined;
-      if (link !== undefined) {
-        links += 1;
-        left.unshift(...link.split("/").filter((part) => part !== "" && part !== "."));
-        if (link.startsWith("/")) done.length = 0;
-        checkLength(path, [...done, ...left]);
-      } else if (name === "..") done.pop();
-      else done.push(name);
+      if (name === "..") {
+        done.pop();
+        at = done.join("/");
+        continue;
+      }
+      const next = at === "" ? name : `${at}/${name}`;
+      const link = links < MOST_LINKS ? this.#link(next) : undefined;
+      if (link === undefined) {
+        done.push(name);
+        at = next;
+        continue;
+      }
+      links += 1;
+      left.unshift(...link.split("/").filter((part) => part !== "" && part !== "."));
+      if (link.startsWith("/")) {
+        done.length = 0;
+        at = "";
+      }
+      checkLength(path, [...done, ...left]);
     }
     return done;
   }

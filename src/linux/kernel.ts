@@ -95,13 +95,15 @@ export class Results implements Answers {
     const words = new Int32Array(reply.buffer, reply.byteOffset, reply.byteLength >> 2);
     const failed = failedIndex(words, steps.length);
     const ran = failed ?? steps.length;
+    const values = this.#values;
     for (let i = 0; i < ran; i++) {
       const value = resultAt(words, i);
       const tolerance = steps[i]?.tolerance;
-      if (isFailure(value) && !isTolerated(value, tolerance)) throw badReply(`it goes on after call ${i} failed`);
-      this.#values[first + i] = value;
+      const isFailed = value < 0 && isFailure(value);
+      if (isFailed && !isTolerated(value, tolerance)) throw badReply(`it goes on after call ${i} failed`);
+      values[first + i] = value;
       // What is skipped has no result in its frame but what was sent there: it stays 0.
-      if (tolerance !== undefined && isFailure(value) !== tolerance.skipOnSuccess) i += tolerance.skip;
+      if (tolerance !== undefined && isFailed !== tolerance.skipOnSuccess) i += tolerance.skip;
     }
     if (failed !== undefined) throw failure(steps[failed], resultAt(words, failed));
     for (const [out, offset] of encoded.outs) this.#outs.set(out, reply.slice(offset, offset + out.size));
@@ -172,7 +174,6 @@ export interface Channel {
 /** Runs plans in an agent. */
 export class AgentKernel implements Kernel {
   readonly #channel: Channel;
-  readonly #buffer = new Uint8Array(MESSAGE_MAX);
 
   constructor(channel: Channel) {
     this.#channel = channel;
@@ -191,7 +192,7 @@ export class AgentKernel implements Kernel {
       }
       const { slice, encoded } = sliceOf(steps, first, pause?.after ?? steps.length, results);
       this.#sendEncoded(encoded);
-      results.take(this.#reply(), encoded, slice, first);
+      results.take(this.#reply(encoded), encoded, slice, first);
       first += slice.length;
     }
     return results;
@@ -205,7 +206,8 @@ export class AgentKernel implements Kernel {
   /** Runs a plan of one slice that ends in execve: end of file is its success. @throws SyscallError of what failed */
   runLast(plan: Plan): void {
     const encoded = this.#send(plan.steps, 0);
-    const reply = this.#buffer.subarray(0, this.#channel.receiveOrEnd(this.#buffer));
+    const buffer = roomFor(encoded);
+    const reply = buffer.subarray(0, this.#channel.receiveOrEnd(buffer));
     if (reply.length > 0) new Results(plan.steps.length).take(reply, encoded, plan.steps, 0);
   }
 
@@ -214,7 +216,7 @@ export class AgentKernel implements Kernel {
     const encoded = this.#send(plan.steps, 0);
     return () => {
       const results = new Results(plan.steps.length);
-      results.take(this.#reply(), encoded, plan.steps, 0);
+      results.take(this.#reply(encoded), encoded, plan.steps, 0);
       return results;
     };
   }
@@ -230,7 +232,7 @@ export class AgentKernel implements Kernel {
 
   /** The answer to a vector that another process of this one's clone was sent: the child's view of it. */
   adoptReply(): void {
-    this.#reply();
+    this.#channel.receive(new Uint8Array(HEADER_SIZE));
   }
 
   #send(steps: readonly Step[], first: number): Encoded {
@@ -252,13 +254,19 @@ export class AgentKernel implements Kernel {
       plan.add({ name: "read", args: [new AgentSocket(), FAR + at, piece.length] });
       const encoded = this.#send(plan.steps, 0);
       this.#channel.send(piece);
-      new Results(1).take(this.#reply(), encoded, plan.steps, 0);
+      new Results(1).take(this.#reply(encoded), encoded, plan.steps, 0);
     }
   }
 
-  #reply(): Uint8Array {
-    return this.#buffer.subarray(0, this.#channel.receive(this.#buffer));
+  #reply(encoded: Encoded): Uint8Array {
+    const buffer = roomFor(encoded);
+    return buffer.subarray(0, this.#channel.receive(buffer));
   }
+}
+
+/** Memory for a reply, with a byte to spare: one that is too long must not look like one that is not. */
+function roomFor({ replyLength }: Encoded): Uint8Array {
+  return new Uint8Array(replyLength + 1);
 }
 
 const MADV_DONTNEED = 4;

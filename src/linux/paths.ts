@@ -3,11 +3,15 @@
 
 /** The names in a path, "." and ".." resolved: nothing leads above where it starts. */
 export function namesIn(path: string): string[] {
-  const names: string[] = [];
-  for (const name of path.split("/")) {
-    if (name === "..") names.pop();
-    else if (name !== "" && name !== ".") names.push(name);
+  const names = path.split("/");
+  let count = 0;
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string;
+    if (name === "" || name === ".") continue;
+    if (name !== "..") names[count++] = name;
+    else if (count > 0) count--;
   }
+  names.length = count;
   return names;
 }
 

@@ -84,6 +84,9 @@ for (const [{ prototype }, kind] of [
   Object.defineProperty(prototype, "kind", { value: kind });
 }
 
+/** The first results of any plan, for all plans: they are values, and a container has hundreds. */
+const RESULTS = Array.from({ length: 512 }, (_, index) => new Result(index));
+
 /** A file descriptor or other number, known now or when the plan runs. */
 export type Late = number | Result;
 
@@ -106,7 +109,7 @@ export interface Step {
   readonly call: Call;
   /** The config field that it comes from: `mounts[3] (/dev/pts)`, `process.user`. */
   readonly field: string;
-  readonly tolerance: Tolerance | undefined;
+  readonly tolerance?: Tolerance | undefined;
   /** Set: a success is also stored to the agent's socket word, so that later replies go there. */
   readonly becomesSocket?: true;
 }
@@ -199,7 +202,7 @@ export class Plan {
   /** Appends a call whose result becomes the descriptor that the agent replies to from then on. */
   addSocket(call: Call): Result {
     const result = new Result(this.steps.length);
-    this.steps.push({ call, field: this.#field, tolerance: undefined, becomesSocket: true });
+    this.steps.push({ call, field: this.#field, becomesSocket: true });
     return result;
   }
 
@@ -222,8 +225,10 @@ export class Plan {
   }
 
   #push(call: Call, tolerance: Tolerance | undefined): Result {
-    const result = new Result(this.steps.length);
-    this.steps.push({ call, field: this.#field, tolerance });
-    return result;
+    const steps = this.steps;
+    const index = steps.length;
+    const field = this.#field;
+    steps[index] = tolerance === undefined ? { call, field } : { call, field, tolerance };
+    return RESULTS[index] ?? new Result(index);
   }
 }

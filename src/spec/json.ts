@@ -7,7 +7,8 @@
 import { SpecError } from "./errors.ts";
 import { syntaxError } from "./json-syntax.ts";
 
-/** Digits of which a double may lose some. */
+/** So many digits that a double may lose some. */
+const LONG = 16;
 const LONG_NUMBER = /\d{16}/;
 /** A string, or a number; of text that is JSON it finds all of them. */
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/gs;
@@ -23,12 +24,24 @@ export function parseJson(text: string, file?: string): unknown {
   if (text.startsWith("\ufeff"))
     throw refused("begins with a byte order mark, which JSON must not (RFC 8259, 8.1)", file);
   try {
-    return LONG_NUMBER.test(text) ? parseExactly(text) : JSON.parse(text);
+    return hasLongNumber(text) ? parseExactly(text) : JSON.parse(text);
   } catch (error) {
     if (error instanceof SpecError) throw error;
     throw refused(syntaxError(text) ?? `is not JSON that can be read: ${(error as Error).message}`, file);
   }
 }
+
+/** Whether there are 16 digits in a row: one of them is where every 16th character of the text is, and few of those are digits. */
+function hasLongNumber(text: string): boolean {
+  for (let at = LONG - 1; at < text.length; at += LONG) {
+    const code = text.charCodeAt(at);
+    if (code >= DIGIT_0 && code <= DIGIT_9 && LONG_NUMBER.test(text.slice(at - LONG + 1, at + LONG))) return true;
+  }
+  return false;
+}
+
+const DIGIT_0 = 0x30;
+const DIGIT_9 = 0x39;
 
 function refused(message: string, file: string | undefined): SpecError {
   return new SpecError([{ pointer: "", message }], file);

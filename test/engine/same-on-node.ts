@@ -72,6 +72,15 @@ export function disposal(): unknown {
     stack.use({ [Symbol.dispose]: note("third") });
     using _ = { [Symbol.dispose]: note("before the stack") };
   }
+  {
+    using _nothing = null;
+    using _nothingEither = undefined;
+  }
+  try {
+    using _ = { never: "given up" } as unknown as Disposable;
+  } catch (error) {
+    order.push((error as Error).name);
+  }
   const moved = new DisposableStack();
   moved.defer(note("moved"));
   moved.move();

@@ -85,6 +85,15 @@ test("any text is either read as JSON.parse reads it, or refused with line and c
   );
 });
 
+test("an integer of 16 digits and more is exact wherever it stands in the text", () => {
+  for (let before = 0; before < 40; before++) {
+    const [least, largest] = [9007199254740993n, 18446744073709551615n];
+    const text = `${" ".repeat(before)}[${least}, ${largest}]`;
+    expect(parseJson(text)).toEqual([least, largest]);
+    expect(parseJson(`${" ".repeat(before)}${least}`)).toEqual(least);
+  }
+});
+
 test.each([
   ["{]", 'invalid JSON at line 1, column 2: "]" follows where key or } is expected'],
   ['{\n  "a": 1,\n  }', 'invalid JSON at line 3, column 3: "}" follows where key is expected'],

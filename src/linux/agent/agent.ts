@@ -213,12 +213,13 @@ function start(theirs: number, options: AgentOptions): number {
 
 /** 0 to 2 as ours, unless others are given. Said explicitly, because engines may set close-on-exec on them (Node does). */
 function standardDescriptors(fds: SpawnOptions["fds"]): SpawnOptions["fds"] {
-  return ([0, 1, 2] as const).filter((fd) => fds.every(([, to]) => to !== fd)).map((fd) => [fd, fd]);
+  const given = new Set(fds.map((pair) => pair[1]));
+  return ([0, 1, 2] as const).filter((fd) => !given.has(fd)).map((fd) => [fd, fd]);
 }
 
 /** The program's descriptor under a number that none of the child's overwrites before it is run. */
 function outOfTheWay(program: number, pairs: SpawnOptions["fds"]): number {
-  if (pairs.every(([, to]) => to !== program)) {
+  if (pairs.every((pair) => pair[1] !== program)) {
     return program;
   }
   const least = Math.max(...pairs.flat()) + 1;

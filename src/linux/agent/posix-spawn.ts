@@ -56,11 +56,12 @@ export function spawn({ path, argv, env, fds }: SpawnOptions): number {
 }
 
 function refuseOverwrites(fds: SpawnOptions["fds"]): void {
-  fds.forEach(([from, to], i) => {
-    if (from !== to && fds.slice(i + 1).some(([later]) => later === to)) {
+  const later = new Set<number>();
+  for (const [from, to] of fds.toReversed()) {
+    if (from !== to && later.has(to))
       throw new RangeError(`Cannot pass descriptors: ${to} is overwritten before it is passed on`);
-    }
-  });
+    later.add(from);
+  }
 }
 
 function attributes(): Uint8Array {

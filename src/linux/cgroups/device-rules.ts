@@ -79,7 +79,8 @@ function isEverything(rule: DeviceRule): boolean {
 
 /** One for each type that the rule is about. */
 function asExceptions(rule: DeviceRule): readonly [DeviceException, ...DeviceException[]] {
-  const access = [..."rwm"].filter((letter) => (rule.access || "rwm").includes(letter)).join("");
+  const wanted = rule.access || "rwm";
+  const access = wanted === "rwm" ? wanted : ["r", "w", "m"].filter((letter) => wanted.includes(letter)).join("");
   const either = { major: number(rule.major), minor: number(rule.minor), access };
   if (rule.type === "b" || rule.type === "c") return [{ type: rule.type, ...either }];
   return [

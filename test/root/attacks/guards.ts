@@ -153,7 +153,7 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       edit(
         "src/linux/kernel.ts",
-        "if (isFailure(value) && !isTolerated(value, tolerance)) throw",
+        "if (isFailed && !isTolerated(value, tolerance)) throw",
         "if (ran < 0) throw",
       ),
     ],
