@@ -6,9 +6,7 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import type { Missing } from "../../test/root/harness/needs.ts";
 import { scaled } from "./patience.ts";
-import { operation, type Podman, root, tester } from "./podman-user.ts";
-
-const BOTH = [root, tester];
+import { BOTH, operation, type Podman, root, tester } from "./podman-user.ts";
 
 /** Stays until it is told to end. */
 const STAY = "trap 'exit 0' TERM; while :; do sleep 0.05; done";
