@@ -2,7 +2,7 @@
 // cgroups, mounts, namespaces and pods have files of their own.
 
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { machine as ownMachine } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
@@ -162,8 +162,11 @@ operation(BOTH, "a health check that fails has the container killed", async (pod
 });
 
 operation(BOTH, "container clone", async (podman) => {
+  // Of the network the clone keeps nothing.
+  const settings = readFileSync(podman.settings, "utf8");
+  writeFileSync(podman.settings, settings.replace("[containers]", '[containers]\nnetns = "none"'));
   const given = "echo $COLOR; ls /v; cd /sys/fs/cgroup; cat memory.max memory/memory.limit_in_bytes 2>/dev/null; true";
-  const flags = `--detach --network=none --env COLOR=red -v ${podman.own}:/v --memory 64m`;
+  const flags = `--detach --env COLOR=red -v ${podman.own}:/v --memory 64m`;
   const found = await lines(
     podman,
     `touch ${podman.own}/file; $P run --name c ${flags} busybox sh -c "trap exit TERM; sleep 60 & wait" >/dev/null
