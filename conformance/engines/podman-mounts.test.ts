@@ -1,20 +1,11 @@
 // What Podman mounts: volumes that are given to a user, mapped or laid over, its other types of mounts, and devices.
 
-import { spawnSync } from "node:child_process";
 import { chownSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import type { Missing } from "../../test/root/harness/needs.ts";
 import { CDI_DEVICE, CDI_SEEN, describeDevice, expectDevice } from "./cdi.ts";
 import { removeIfNew } from "./engine.ts";
-import { BOTH, lines, operation, root } from "./podman-user.ts";
-
-/** Needs a version of Podman, or a later one. */
-function podmanSince(major: number, minor: number): Missing {
-  const { stdout } = spawnSync("podman", ["--version"], { encoding: "utf8" });
-  const [first = 0, second = 0] = (/(\d+)\.(\d+)/.exec(stdout ?? "")?.slice(1) ?? []).map(Number);
-  return first > major || (first === major && second >= minor) ? undefined : `this needs Podman ${major}.${minor}`;
-}
+import { BOTH, lines, operation, podmanSince, root } from "./podman-user.ts";
 
 operation(BOTH, "a volume is given to the container's user with :U", async (podman) => {
   const found = await lines(

@@ -2,12 +2,13 @@
 // cgroups, mounts, namespaces and pods have files of their own.
 
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { machine as ownMachine } from "node:os";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { kernelFile, program } from "../../test/root/harness/needs.ts";
-import { BOTH, lines, operation, tester } from "./podman-user.ts";
+import { BOTH, lines, operation, podmanSince, root, tester } from "./podman-user.ts";
+import { natByNftables } from "./requirements.ts";
 
 operation(BOTH, "--passwd-entry and --passwd=false", async (podman) => {
   const found = await lines(
@@ -161,20 +162,29 @@ operation(BOTH, "a health check that fails has the container killed", async (pod
   expect(found).toEqual(["137", "exited"]);
 });
 
-operation(BOTH, "container clone", async (podman) => {
-  // Of the network the clone keeps nothing.
-  const settings = readFileSync(podman.settings, "utf8");
-  writeFileSync(podman.settings, settings.replace("[containers]", '[containers]\nnetns = "none"'));
-  const given = "echo $COLOR; ls /v; cd /sys/fs/cgroup; cat memory.max memory/memory.limit_in_bytes 2>/dev/null; true";
-  const flags = `--detach --env COLOR=red -v ${podman.own}:/v --memory 64m`;
-  const found = await lines(
-    podman,
-    `touch ${podman.own}/file; $P run --name c ${flags} busybox sh -c "trap exit TERM; sleep 60 & wait" >/dev/null
-    $P container clone --run --memory 96m c d >/dev/null; for name in c d; do $P exec $name sh -c '${given}'; done
-    $P container clone --destroy --force c e >/dev/null; $P start e >/dev/null; $P exec e sh -c '${given}'
-    for name in c d e; do $P inspect $name --format '{{.State.Status}}' 2>/dev/null || echo none; done`,
+/** Since version 5 root's clone gets a network of netavark's, whatever the original has. */
+const cloned = podmanSince(5, 0) === undefined ? natByNftables() : undefined;
+
+for (const [user, missing] of [[root, cloned], [tester]] as const)
+  operation(
+    [user],
+    "container clone",
+    async (podman) => {
+      // In a pod without a network: what `run` says of one the clone forgets. And with names that no id begins with.
+      const given =
+        "echo $COLOR; ls /v; cd /sys/fs/cgroup; cat memory.max memory/memory.limit_in_bytes 2>/dev/null; true";
+      const flags = `--detach --pod p --env COLOR=red -v ${podman.own}:/v --memory 64m`;
+      const found = await lines(
+        podman,
+        `touch ${podman.own}/file; $P pod create --name p --network none --share net >/dev/null
+    $P run --name one ${flags} busybox sh -c "trap exit TERM; sleep 60 & wait" >/dev/null
+    $P container clone --pod p --run --memory 96m one two >/dev/null; for name in one two; do $P exec $name sh -c '${given}'; done
+    $P container clone --pod p --destroy --force one three >/dev/null; $P start three >/dev/null; $P exec three sh -c '${given}'
+    for name in one two three; do $P inspect $name --format '{{.State.Status}}' 2>/dev/null || echo none; done`,
+      );
+      const seen = (mebibytes: number) => ["red", "file", `${mebibytes << 20}`];
+      const states = ["none", "running", "running"];
+      expect(found.filter((line) => line !== "")).toEqual([...seen(64), ...seen(96), ...seen(64), ...states]);
+    },
+    missing,
   );
-  const seen = (mebibytes: number) => ["red", "file", `${mebibytes << 20}`];
-  const states = ["none", "running", "running"];
-  expect(found.filter((line) => line !== "")).toEqual([...seen(64), ...seen(96), ...seen(64), ...states]);
-});

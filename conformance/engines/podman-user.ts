@@ -2,6 +2,7 @@
 // ordinary user is the guest's, with a session and cgroups of his own (test/vm/guest/setup.sh); his script is one call of
 // as-tester, since what a unit leaves running ends with it.
 
+import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -47,6 +48,13 @@ export const BOTH = [root, tester];
 
 /** Needs cgroups of version 2, which an ordinary user has some of. */
 export const cgroup2: Missing = kernelFile("/sys/fs/cgroup/cgroup.controllers") && "cgroup v2 is not all there is here";
+
+/** Needs a version of Podman, or a later one. */
+export function podmanSince(major: number, minor: number): Missing {
+  const { stdout } = spawnSync("podman", ["--version"], { encoding: "utf8" });
+  const [first = 0, second = 0] = (/(\d+)\.(\d+)/.exec(stdout ?? "")?.slice(1) ?? []).map(Number);
+  return first > major || (first === major && second >= minor) ? undefined : `this needs Podman ${major}.${minor}`;
+}
 
 /** Podman with all that a user's script says of where it keeps what. */
 export interface Podman {

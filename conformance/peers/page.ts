@@ -69,7 +69,8 @@ export function problemsOf(cases: Cases, [ours, ...peers]: readonly Tried[]): st
     });
 }
 
-function table([head = [], ...rows]: readonly (readonly string[])[]): string[] {
+/** Rows in columns, as Markdown. */
+export function table([head = [], ...rows]: readonly (readonly string[])[]): string[] {
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map((words) => words[i]?.length ?? 0)));
   const line = (words: readonly string[]) => `| ${words.map((text, i) => text.padEnd(widths[i] ?? 0)).join(" | ")} |`;
   return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)];

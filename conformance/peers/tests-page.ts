@@ -1,6 +1,7 @@
 // The page of tests that peers do not pass: a table for each file of tests, with each peer's reason.
 
 import type { Summary } from "../../scripts/reporter.ts";
+import { table } from "./page.ts";
 
 /** What came of the tests on one peer. */
 export interface Tested {
@@ -33,9 +34,10 @@ export function pageOfTests(tested: readonly Tested[]): string {
     ...[...byFile].flatMap(([file, tests]) => [
       `## ${file}`,
       "",
-      row(heads),
-      row(heads.map(() => "---")),
-      ...tests.map((test) => row([titleOf(test), ...reasons.map((each) => each.get(test) ?? "")])),
+      ...table([
+        heads,
+        ...tests.map((test) => [titleOf(test), ...reasons.map((each) => each.get(test) ?? "")].map(inCell)),
+      ]),
       "",
     ]),
   ]
@@ -65,6 +67,6 @@ function titleOf(test: string): string {
   return test.split(" > ").slice(1).join(": ");
 }
 
-function row(cells: readonly string[]): string {
-  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} |`;
+function inCell(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("\n", " ");
 }

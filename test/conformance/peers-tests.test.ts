@@ -27,8 +27,8 @@ describe("a peer's reasons", () => {
       { path: "/runc", name: "runc", version: "runc 1.1", summary: summary(["one", "runc: hangs"], ["two", "no gcc"]) },
       { path: "/crun", name: "crun", version: "crun 1.8", summary: summary(["one", "no gcc"], ["two", "crun: a|b"]) },
     ]);
-    expect(page).toContain(`## ${FILE}\n\n| test | runc 1.1 | crun 1.8 |\n| --- | --- | --- |\n`);
-    expect(page).toContain("| one | hangs |  |\n| two |  | a\\|b |\n");
+    expect(page).toContain(`## ${FILE}\n\n| test | runc 1.1 | crun 1.8 |\n| ---- | -------- | -------- |\n`);
+    expect(page).toContain("| one  | hangs    |          |\n| two  |          | a\\|b     |\n");
     expect(page).toContain("- runc 1.1 passes 1, and does not pass 1 for the reasons below\n");
     expect(page).not.toContain("no gcc");
   });

@@ -104,7 +104,7 @@ describe("joined namespaces", () => {
     );
   });
 
-  test("a path of another kind is refused", async ({ box }) => {
+  needs(except({ crun: "1.8 may not say why" }))("a path of another kind is refused", async ({ box }) => {
     const message = await refusalOf(box, namespaces("pid", "mount", "ipc", "uts", "network=/proc/self/ns/uts"));
     expect(message).toMatch(/namespace|network|EINVAL|invalid|Invalid/);
   });
