@@ -9,6 +9,7 @@ import { eventually, later, succeeded } from "./command-line.ts";
 import { containerd, containerdPrograms, ctrFlag } from "./ctr.ts";
 import { callProgram, cgroupDriver, limitOf, runtimeProgram } from "./engine.ts";
 import { operationsOf } from "./operations.ts";
+import { SIZE } from "./pty.ts";
 import { controller } from "./requirements.ts";
 
 const operation = operationsOf("containerd", containerdPrograms, containerd);
@@ -23,6 +24,19 @@ operation("attach", async (engine) => {
   const name = await engine.start([], "sh", "-c", "read word; echo got $word; sleep 1; exit 4");
   const attached = await engine.callWith(later("it\n"), "task", "attach", name);
   expect(attached).toMatchObject({ code: 4, stdout: "got it\n" });
+});
+
+operation("attach to a terminal", async (engine) => {
+  const name = await engine.startOnTerminal("sh", "-c", "tty; exec sh");
+  const terminal = engine.onTerminal("task", "attach", name);
+  terminal.type("while ! stty size | grep '33 77'; do sleep 0.1; done\n");
+  await terminal.until(new RegExp(`\n${SIZE}\r+\n`));
+  terminal.type("echo sleeps; sleep 100\n");
+  await terminal.until(/\nsleeps\r+\n/);
+  terminal.type("\x03");
+  await terminal.until(/\^C/);
+  terminal.type("exit 7\n");
+  expect(await terminal.ended()).toBe(7);
 });
 
 operation("no streams", async (engine) => {

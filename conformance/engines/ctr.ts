@@ -88,6 +88,14 @@ export class Ctr {
     return this.onTerminal("run", "--rm", "--tty", ...this.#flags(flags), IMAGE, this.newName(), ...command);
   }
 
+  /** `run --detach` with a terminal, for which ctr wants one itself: its name. */
+  async startOnTerminal(...command: string[]): Promise<string> {
+    const name = this.newName();
+    const client = this.onTerminal("run", "--detach", "--tty", ...this.#flags([], name), IMAGE, name, ...command);
+    if ((await client.ended()) !== 0) throw new Error(`run --detach --tty ${name} failed`);
+    return name;
+  }
+
   /** The cgroup has the usual name, which systemd could not take, and the runtime is the PATH's: not all versions have flags. */
   create(name: string, ...command: string[]): Promise<string> {
     return this.output("container", "create", "--snapshotter", "overlayfs", IMAGE, name, ...command);

@@ -78,6 +78,15 @@ operation("kill and stop while paused", async (engine) => {
   expect(await engine.output("wait", stopped)).toMatch(/^(0|137)$/);
 });
 
+operation("event of a process that was killed for its memory", async (engine) => {
+  const name = await engine.start(["--memory=24m"]);
+  // By exec: what is killed before the shim has come to listen is not told.
+  expect(await engine.call("exec", name, "tail", "/dev/zero")).toMatchObject({ code: 137 });
+  const filter = ["--since=0", "--until=1s", "--filter", `container=${name}`, "--filter", "event=oom"];
+  await eventually(() => engine.output("events", ...filter, "--format", "{{.Action}}"), /^oom$/m);
+  expect(await engine.status(name)).toBe("running");
+});
+
 const LINES = ["FROM busybox", "ENV COLOR=red", "WORKDIR /made", "RUN echo $COLOR >file", "USER 1000"];
 
 /** Builds an image from the text of a Dockerfile, with BuildKit or without. */

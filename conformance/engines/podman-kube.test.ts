@@ -6,9 +6,8 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import type { Missing } from "../../test/root/harness/needs.ts";
 import { scaled } from "./patience.ts";
-import { operation, type Podman, root, tester } from "./podman-user.ts";
-
-const BOTH = [root, tester];
+import { BOTH, operation, type Podman, root, tester } from "./podman-user.ts";
+import { natByNftables } from "./requirements.ts";
 
 /** Stays until it is told to end. */
 const STAY = "trap 'exit 0' TERM; while :; do sleep 0.05; done";
@@ -208,7 +207,7 @@ spec:
   restartsInPods(),
 );
 
-for (const [user, ...missing] of [[root, netavarkInstalled(), nat()], [tester]] as const)
+for (const [user, ...missing] of [[root, netavarkInstalled(), natByNftables()], [tester]] as const)
   operation(
     [user],
     "kube play: a published port of the host's",
@@ -242,12 +241,4 @@ spec:
 function netavarkInstalled(): Missing {
   const found = ["/usr/lib/podman/netavark", "/usr/libexec/podman/netavark"].some((path) => existsSync(path));
   return found ? undefined : "netavark is not installed";
-}
-
-/** Needs network address translation by nftables, as netavark sets it up. */
-function nat(): Missing {
-  const chain = "'{ type nat hook postrouting priority 0; }'";
-  const script = `PATH=$PATH:/usr/sbin; nft add table ip t && nft add chain ip t c ${chain} && nft add rule ip t c masquerade`;
-  const { status, stderr } = spawnSync("unshare", ["--net", "sh", "-c", script], { encoding: "utf8" });
-  return status === 0 ? undefined : `no NAT by nftables: ${stderr.split("\n")[0]}`;
 }

@@ -6,9 +6,8 @@ import { expect } from "vitest";
 import { kernelFile, type Missing } from "../../test/root/harness/needs.ts";
 import { SYSTEMD_SOCKET } from "../../test/root/harness/runtime.ts";
 import { runtimeProgram } from "./engine.ts";
-import { operation, type Podman, root, tester } from "./podman-user.ts";
+import { BOTH, operation, type Podman } from "./podman-user.ts";
 
-const BOTH = [root, tester];
 const systemd: Missing = kernelFile(SYSTEMD_SOCKET) && "systemd does not run here";
 
 /** Stays until it is told to end. */

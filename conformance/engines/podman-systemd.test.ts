@@ -4,9 +4,8 @@
 import { expect } from "vitest";
 import { kernelFile, type Missing } from "../../test/root/harness/needs.ts";
 import { SYSTEMD_SOCKET } from "../../test/root/harness/runtime.ts";
-import { operation, root, tester } from "./podman-user.ts";
+import { BOTH, operation, root } from "./podman-user.ts";
 
-const BOTH = [root, tester];
 const systemd: Missing = kernelFile(SYSTEMD_SOCKET) && "systemd does not run here";
 
 /** Units of the host's that are not for a container. */

@@ -2,11 +2,13 @@
 // ordinary user is the guest's, with a session and cgroups of his own (test/vm/guest/setup.sh); his script is one call of
 // as-tester, since what a unit leaves running ends with it.
 
+import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
 import { processesOf } from "../../test/root/harness/leftovers.ts";
-import { type Missing, needs, program } from "../../test/root/harness/needs.ts";
+import { kernelFile, type Missing, needs, program } from "../../test/root/harness/needs.ts";
 import type { Result } from "../../test/root/harness/runtime.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import { cgroupDriver, client, keepForwarding, removeIfNew, rootfsTar, runtimeProgram } from "./engine.ts";
@@ -42,6 +44,18 @@ export const tester: User = {
   missing: [...installed, program("as-tester")],
 };
 
+export const BOTH = [root, tester];
+
+/** Needs cgroups of version 2, which an ordinary user has some of. */
+export const cgroup2: Missing = kernelFile("/sys/fs/cgroup/cgroup.controllers") && "cgroup v2 is not all there is here";
+
+/** Needs a version of Podman, or a later one. */
+export function podmanSince(major: number, minor: number): Missing {
+  const { stdout } = spawnSync("podman", ["--version"], { encoding: "utf8" });
+  const [first = 0, second = 0] = (/(\d+)\.(\d+)/.exec(stdout ?? "")?.slice(1) ?? []).map(Number);
+  return first > major || (first === major && second >= minor) ? undefined : `this needs Podman ${major}.${minor}`;
+}
+
 /** Podman with all that a user's script says of where it keeps what. */
 export interface Podman {
   readonly user: User;
@@ -68,6 +82,13 @@ export function operation(
 ): void {
   for (const user of users)
     needs(...user.missing, ...missing)(`${user.name}: ${name}`, ({ box }) => body(podmanOf(user, box)));
+}
+
+/** Runs what the container prints, as lines. `$RUN` is `run` of a container without a network that is removed. */
+export async function lines({ run }: Podman, script: string): Promise<string[]> {
+  const result = await run(`RUN='run --rm --network=none'; ${script}`);
+  expect(result.stderr).toBe("");
+  return result.stdout.replaceAll("\t", " ").trimEnd().split("\n");
 }
 
 function podmanOf(user: User, box: Sandbox): Podman {

@@ -80,6 +80,14 @@ export function nat(): Missing {
   return tried(rules.join(" && ")) ? undefined : "this kernel has no NAT for iptables";
 }
 
+/** Needs network address translation by nftables, as netavark sets it up. */
+export function natByNftables(): Missing {
+  const chain = "'{ type nat hook postrouting priority 0; }'";
+  const script = `PATH=$PATH:/usr/sbin; nft add table ip t && nft add chain ip t c ${chain} && nft add rule ip t c masquerade`;
+  const { status, stderr } = spawnSync("unshare", ["--net", "sh", "-c", script], { encoding: "utf8" });
+  return status === 0 ? undefined : `no NAT by nftables: ${stderr.split("\n")[0]}`;
+}
+
 /** Needs IPVS, which spreads connections over servers, and the packet filter's match of what it has taken. */
 export function ipvs(): Missing {
   const script = "iptables -t nat -A POSTROUTING -m ipvs --ipvs -j ACCEPT && test -e /proc/net/ip_vs";

@@ -57,7 +57,7 @@ function withKept(place, summary) {
   const ran = new Set([...summary.tests, ...summary.failed].map(testFile));
   const both = Object.keys(summary).map((key) => [
     key,
-    [...kept[key].filter((test) => !ran.has(testFile(test.name ?? test))), ...summary[key]],
+    [...(kept[key] ?? []).filter((test) => !ran.has(testFile(test.name ?? test))), ...summary[key]],
   ]);
   return Object.fromEntries(both);
 }

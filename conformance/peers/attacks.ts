@@ -51,6 +51,37 @@ export const ATTACKS: readonly Case[] = [
     },
   },
   {
+    wanted: "An image whose /dev is a link out of it gets nothing made there",
+    asked: "`run`, /dev in the image -> a folder of the host by its absolute path, no mount at /dev",
+    because: "Links in an image end in it, like all of its paths: nothing outside is its own",
+    async attempt(box) {
+      const outside = box.makeDirectory("outside");
+      const container = box.container(sh("true"), { mounts: [PROC] as Json[] });
+      rmdirSync(join(container.rootfs, "dev"));
+      symlinkSync(outside, join(container.rootfs, "dev"));
+      const { code } = await container.run();
+      const found = readdirSync(outside);
+      rmSync(outside, { recursive: true, force: true });
+      const made = found.length === 0 ? "nothing made" : `made there: ${found.join(" ")}`;
+      return { holds: found.length === 0, said: `status ${code}, ${made}` };
+    },
+  },
+  {
+    wanted: "A /dev/null of the image that is a file does not get the program's output",
+    asked: "`run`, /dev/null -> /file in the image, no mount at /dev, standard output a pipe",
+    because: "Nobody but the caller says where output goes, and a pipe is not the null device",
+    async attempt(box) {
+      const container = box.container(sh("echo output"), { mounts: [PROC] as Json[] });
+      container.writeFile("file", "");
+      container.writeFile("dev/null", "");
+      rmSync(join(container.rootfs, "dev/null"));
+      symlinkSync("/file", join(container.rootfs, "dev/null"));
+      const result = await container.run();
+      const stolen = container.readFile("file").includes("output");
+      return { holds: !stolen, said: stolen ? `status ${result.code}, and the output is in the file` : tell(result) };
+    },
+  },
+  {
     wanted: "`exec --user` with a text that is no user's number is refused (CVE-2026-30892)",
     asked: "`exec --user=TEXT ID id`, TEXT one of -1, 4294967295, 4294967296, `:`, `1:` and `:1`",
     because:

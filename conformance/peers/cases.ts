@@ -45,6 +45,12 @@ const PROCESS: readonly Case[] = [
     }),
   },
   {
+    wanted: "The user 4294967295 is refused",
+    asked: "`create`, process.user.uid: 4294967295",
+    because: "setresuid(2) takes it for `stay who you are`, which is root",
+    attempt: refused({ process: { user: { uid: 4_294_967_295, gid: 0 } } }),
+  },
+  {
     wanted: "A text with NUL in it is refused and not cut off there",
     asked: "`run`, process.env: `A=a\\0b`",
     because: "The config's reader and the kernel would read two texts: one is checked and the other used",
@@ -91,6 +97,17 @@ const PROCESS: readonly Case[] = [
 ];
 
 const CONTAINER: readonly Case[] = [
+  {
+    wanted: "A bundle that changes behind `create` changes nothing for `exec`",
+    asked: "`create`, `start` with process.noNewPrivileges, then a config.json without it, `exec`",
+    because: "What runs in a container is held by what it was made with, whoever may write the bundle",
+    async attempt(box) {
+      const container = await running(box, { process: { noNewPrivileges: true } });
+      container.configure(idle(), { process: { noNewPrivileges: false } });
+      const result = await container.exec(["grep", "NoNewPrivs", "/proc/self/status"]);
+      return { holds: /NoNewPrivs:\t1\n/.test(result.stdout), said: tell(result) };
+    },
+  },
   {
     wanted: "A namespace that is asked for twice is refused",
     asked: "`create`, linux.namespaces: uts twice",

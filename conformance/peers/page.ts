@@ -14,7 +14,8 @@ const INTRODUCTION = `# Where tsrun does what its peers do not
 
 Made by \`npm run peers -- --write\`; do not edit. Each case was run on every runtime, one after the other on the same machine:
 Debian's runc and crun of sid, and those of Debian 12 with its security fixes. "yes" is what is wanted; what all of them do is not
-here. OCI's own programs are in [a matrix of their own](../conformance/runtime-tools/matrix.md); what is tried on tsrun alone is in
+here. OCI's own programs are in [a matrix of their own](../conformance/runtime-tools/matrix.md), and which of tsrun's own tests its peers
+do not pass is in [a list with the reasons](peers-tests.md); what is tried on tsrun alone is in
 [the list of attacks](../test/root/attacks/README.md), and what it lacks is in the [changelog](../CHANGELOG.md).
 `;
 
@@ -68,7 +69,8 @@ export function problemsOf(cases: Cases, [ours, ...peers]: readonly Tried[]): st
     });
 }
 
-function table([head = [], ...rows]: readonly (readonly string[])[]): string[] {
+/** Rows in columns, as Markdown. */
+export function table([head = [], ...rows]: readonly (readonly string[])[]): string[] {
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map((words) => words[i]?.length ?? 0)));
   const line = (words: readonly string[]) => `| ${words.map((text, i) => text.padEnd(widths[i] ?? 0)).join(" | ")} |`;
   return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)];

@@ -14,7 +14,7 @@ const pointers = except({ runc: "names no field", crun: "names no field" });
 const unnamed = except({ runc: "names no file", crun: "names none, but for what is no JSON" });
 
 describe("config.json", () => {
-  test("that is missing", async ({ box }) => {
+  needs(except({ crun: "gives no reason" }))("that is missing", async ({ box }) => {
     const container = box.container();
     rmSync(join(container.bundle, "config.json"));
     const result = await container.create();

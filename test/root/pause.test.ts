@@ -13,7 +13,7 @@ const freezer = kernelFile("/sys/fs/cgroup/freezer/tasks");
 describe("pause on cgroup v1", () => {
   pauseCases(freezer);
 
-  needs(freezer, except({ crun: "says something else" }))(
+  needs(freezer, except({ crun: "says something else", runc: "1.1's state waits for ever" }))(
     "a container below a frozen cgroup is not paused: resume could not help it",
     async ({ box }) => {
       const parent = `/sys/fs/cgroup/freezer/${box.word}-parent`;
@@ -31,14 +31,17 @@ describe("pause on cgroup v1", () => {
     },
   );
 
-  needs(freezer)("one that forks all the time is paused too", async ({ box }) => {
-    const container = box.container(sh("echo ready; while :; do true & true & wait; done"));
-    await container.runDetached();
-    await container.untilOutput("ready");
-    for (let i = 0; i < 3; i++) {
-      expect(await box.call(["pause", container.id])).toMatchObject({ code: 0, stderr: "" });
-      expect(readFileSync(`/sys/fs/cgroup/freezer/${container.id}/freezer.state`, "utf8")).toBe("FROZEN\n");
-      expect(await box.call(["resume", container.id])).toMatchObject({ code: 0, stderr: "" });
-    }
-  });
+  needs(freezer, except({ crun: "1.8 does not wait for all to be frozen" }))(
+    "one that forks all the time is paused too",
+    async ({ box }) => {
+      const container = box.container(sh("echo ready; while :; do true & true & wait; done"));
+      await container.runDetached();
+      await container.untilOutput("ready");
+      for (let i = 0; i < 3; i++) {
+        expect(await box.call(["pause", container.id])).toMatchObject({ code: 0, stderr: "" });
+        expect(readFileSync(`/sys/fs/cgroup/freezer/${container.id}/freezer.state`, "utf8")).toBe("FROZEN\n");
+        expect(await box.call(["resume", container.id])).toMatchObject({ code: 0, stderr: "" });
+      }
+    },
+  );
 });

@@ -14,14 +14,14 @@ import { tame } from "../random/tame.ts";
 import { toText } from "../spec/fixtures.ts";
 import { config } from "./harness/config.ts";
 import { leftovers } from "./harness/leftovers.ts";
-import { needs } from "./harness/needs.ts";
+import { except, needs } from "./harness/needs.ts";
 
 const RUNS = Number(process.env.TSRUN_RANDOM ?? 300);
 const BASES = [config(), config(dockerLike(), { process: { terminal: false } }), config(SMALL)] as unknown as Value[];
 
 vi.setConfig({ testTimeout: 600_000 });
 
-needs(injectorMissing())(
+needs(injectorMissing(), except({ runc: "has other rules for a config", crun: "has other rules for a config" }))(
   `${RUNS} random configurations are created and deleted, or refused, and nothing is left`,
   async ({ box }) => {
     const subject = new Subject(box, new Injector(box.makeDirectory("inject")), []);

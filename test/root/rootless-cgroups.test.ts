@@ -8,7 +8,7 @@ import { describe, expect, vi } from "vitest";
 import { type Json, MOUNTS, sh } from "./harness/config.ts";
 import type { Container } from "./harness/container.ts";
 import { cgroupsOf } from "./harness/leftovers.ts";
-import { fileSystem, needs } from "./harness/needs.ts";
+import { except, fileSystem, needs } from "./harness/needs.ts";
 import type { CallOptions } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
@@ -79,7 +79,11 @@ function container(box: Sandbox, ...overrides: readonly Json[]): Container {
 }
 
 describe("a container of a user who was given cgroups", () => {
-  needs(v2, limited)("has one beside its caller's, with its limits, for as long as it lives", async ({ box }) => {
+  needs(
+    v2,
+    limited,
+    except({ runc: "1.1 warns of them", crun: "1.8 asks systemd for one" }),
+  )("has one beside its caller's, with its limits, for as long as it lives", async ({ box }) => {
     const { directory, inside } = given(box, LIMIT.controller);
     const script = `grep ^0:: /proc/self/cgroup; cat ${PLACE}/${LIMIT.file}; echo ready; sleep 1000`;
     const made = container(box, sh(script), { linux: { resources: LIMIT.resources } });
@@ -99,7 +103,11 @@ describe("a container of a user who was given cgroups", () => {
     expect(existsSync(own)).toBe(false);
   });
 
-  needs(v2, limited)("may have a service manager", async ({ box }) => {
+  needs(
+    v2,
+    limited,
+    except({ runc: "1.1 takes exec to where init was", crun: "1.8 asks systemd for a cgroup" }),
+  )("may have a service manager", async ({ box }) => {
     const { inside } = given(box, LIMIT.controller);
     const manager = [
       `cd ${PLACE} && mkdir manager service && echo $$ >manager/cgroup.procs && echo +${LIMIT.controller} >cgroup.subtree_control`,
@@ -116,7 +124,11 @@ describe("a container of a user who was given cgroups", () => {
     expect(await box.call(["delete", "--force", made.id], inside)).toMatchObject({ code: 0, stderr: "" });
   });
 
-  needs(v2, limited)("is refused a limit whose controller he was not given, by its name", async ({ box }) => {
+  needs(
+    v2,
+    limited,
+    except({ runc: "has words of its own", crun: "1.8 goes without" }),
+  )("is refused a limit whose controller he was not given, by its name", async ({ box }) => {
     const { inside } = given(box, LIMIT.controller);
     const rdma = { rdma: { mlx: { hcaHandles: 3 } } };
     const result = await container(box, { linux: { resources: rdma } }).create([], inside);
@@ -124,7 +136,11 @@ describe("a container of a user who was given cgroups", () => {
     expect(cgroupsOf(`${box.word}-0`)).toEqual([]);
   });
 
-  needs(v2, limited)("is refused a place that its caller cannot come to", async ({ box }) => {
+  needs(
+    v2,
+    limited,
+    except({ runc: "has words of its own", crun: "has words of its own" }),
+  )("is refused a place that its caller cannot come to", async ({ box }) => {
     given(box, LIMIT.controller);
     const made = container(box, { linux: { cgroupsPath: `/${box.word}-top/user/place` } });
     const result = await made.create();

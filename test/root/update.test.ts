@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { describe, expect } from "vitest";
 import { idle, type Json, sh } from "./harness/config.ts";
 import type { Container } from "./harness/container.ts";
-import { except, kernelFile, needs } from "./harness/needs.ts";
+import { except, kernelFile, needs, type Peers } from "./harness/needs.ts";
 import { commandWords } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
@@ -31,8 +31,11 @@ function limitOf({ id }: Container, file: string): string {
   return readFileSync(`/sys/fs/cgroup/${controller}/${id}/${file}`, "utf8").trim();
 }
 
+/** A pipe, as callers have it, in the place of Node's socket, which cannot be opened by a name. */
+const PIPED = ["sh", "-c", 'cat | "$@"', "sh"];
+
 function update(box: Sandbox, { id }: Container, args: readonly string[], input?: string) {
-  return box.call(["update", ...args, id], input === undefined ? {} : { input });
+  return box.call(["update", ...args, id], input === undefined ? {} : { input, under: PIPED });
 }
 
 async function running(box: Sandbox): Promise<Container> {
@@ -41,7 +44,18 @@ async function running(box: Sandbox): Promise<Container> {
   return container;
 }
 
-const CASES: readonly { flags: string[]; json?: Json; values: Record<string, string> }[] = [
+interface Case {
+  readonly flags: readonly string[];
+  /** The same as JSON. */
+  readonly json?: Json;
+  readonly values: Readonly<Record<string, string>>;
+  readonly peers?: Peers;
+}
+
+const UNITS: Peers = { crun: "takes numbers without a unit only" };
+const MINUS: Peers = { crun: "1.8 writes a number without a sign" };
+
+const CASES: readonly Case[] = [
   {
     flags: ["--memory", "96m"],
     json: { memory: { limit: 96 * MIB } },
@@ -51,13 +65,18 @@ const CASES: readonly { flags: string[]; json?: Json; values: Record<string, str
       "cpu.shares": "512",
       "pids.max": "100",
     },
+    peers: UNITS,
   },
   {
     flags: ["--memory=-1"],
     json: { memory: { limit: -1 } },
     values: { "memory.limit_in_bytes": "9223372036854771712" },
   },
-  { flags: ["--memory-reservation", "16MiB"], values: { "memory.soft_limit_in_bytes": String(16 * MIB) } },
+  {
+    flags: ["--memory-reservation", "16MiB"],
+    values: { "memory.soft_limit_in_bytes": String(16 * MIB) },
+    peers: UNITS,
+  },
   {
     flags: ["--cpu-share", "100"],
     json: { cpu: { shares: 100 } },
@@ -73,15 +92,15 @@ const CASES: readonly { flags: string[]; json?: Json; values: Record<string, str
     json: { cpu: { period: 200000 } },
     values: { "cpu.cfs_quota_us": "50000", "cpu.cfs_period_us": "200000" },
   },
-  { flags: ["--cpu-quota", "-1"], values: { "cpu.cfs_quota_us": "-1" } },
+  { flags: ["--cpu-quota", "-1"], values: { "cpu.cfs_quota_us": "-1" }, peers: MINUS },
   { flags: ["--cpuset-cpus", "0", "--cpuset-mems", "0"], values: { "cpuset.cpus": "0", "cpuset.mems": "0" } },
   { flags: ["--pids-limit", "33"], json: { pids: { limit: 33 } }, values: { "pids.max": "33" } },
-  { flags: ["--pids-limit", "-1"], json: { pids: { limit: -1 } }, values: { "pids.max": "max" } },
+  { flags: ["--pids-limit", "-1"], json: { pids: { limit: -1 } }, values: { "pids.max": "max" }, peers: MINUS },
 ];
 
 describe("update changes what it is told and leaves the rest", () => {
-  for (const { flags, json, values } of CASES) {
-    needs(v1)(flags.join(" "), async ({ box }) => {
+  for (const { flags, json, values, peers = {} } of CASES) {
+    needs(v1, except(peers))(flags.join(" "), async ({ box }) => {
       const container = await running(box);
       expect(await update(box, container, flags)).toMatchObject({ code: 0, stdout: "", stderr: "" });
       for (const [file, value] of Object.entries(values)) expect(limitOf(container, file), file).toBe(value);
@@ -94,7 +113,11 @@ describe("update changes what it is told and leaves the rest", () => {
     });
   }
 
-  needs(v1, memsw)("memory and swap, up and down", async ({ box }) => {
+  needs(
+    v1,
+    memsw,
+    except(UNITS),
+  )("memory and swap, up and down", async ({ box }) => {
     const container = await running(box);
     for (const [memory, swap] of [
       [128, 256],
@@ -121,7 +144,7 @@ describe("update changes what it is told and leaves the rest", () => {
     expect(limitOf(container, "pids.max")).toBe("13");
   });
 
-  needs(v1)("what it says about devices is not done", async ({ box }) => {
+  needs(v1, except({ crun: "1.8 does it" }))("what it says about devices is not done", async ({ box }) => {
     const container = await running(box);
     const before = limitOf(container, "devices.list");
     const change = { devices: [{ allow: true, access: "rwm" }], pids: { limit: 9 } };
@@ -144,7 +167,7 @@ describe("an update that cannot be", () => {
     expect(files.map((file) => limitOf(container, file))).toEqual(["100", "67108864", "512"]);
   });
 
-  needs(v1, except({ runc: "its order is another", crun: "cannot read a socket as its standard input" }))(
+  needs(v1, except({ runc: "its order is another", crun: "has words of its own" }))(
     "says why, and sets back in the order that the kernel takes",
     async ({ box }) => {
       const container = await running(box);
@@ -169,7 +192,7 @@ describe("an update that cannot be", () => {
     [["--resources=-"], /json|JSON|character|EOF/, "{"],
   ];
   for (const [args, words, input] of WRONG)
-    needs(v1)(`is told: ${args.join(" ")}`, async ({ box }) => {
+    needs(v1, except({ crun: "has words of its own" }))(`is told: ${args.join(" ")}`, async ({ box }) => {
       const container = await running(box);
       const result = await update(box, container, args, input);
       expect(result.code).toBe(1);
@@ -177,16 +200,19 @@ describe("an update that cannot be", () => {
       expect(limitOf(container, "cpu.shares")).toBe("512");
     });
 
-  needs(v1)("of a stopped container is an error, and of none", async ({ box }) => {
-    const container = box.container(idle());
-    expect((await update(box, container, ["--pids-limit", "5"])).stderr).toContain("does not exist");
-    await container.runDetached();
-    await container.kill("KILL");
-    await container.until("stopped");
-    const result = await update(box, container, ["--pids-limit", "5"]);
-    expect(result.code).toBe(1);
-    expect(result.stderr).toContain("container not running");
-  });
+  needs(v1, except({ crun: "has words of its own" }))(
+    "of a stopped container is an error, and of none",
+    async ({ box }) => {
+      const container = box.container(idle());
+      expect((await update(box, container, ["--pids-limit", "5"])).stderr).toContain("does not exist");
+      await container.runDetached();
+      await container.kill("KILL");
+      await container.until("stopped");
+      const result = await update(box, container, ["--pids-limit", "5"]);
+      expect(result.code).toBe(1);
+      expect(result.stderr).toContain("container not running");
+    },
+  );
 });
 
 describe("update under load", () => {

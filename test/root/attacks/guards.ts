@@ -150,13 +150,7 @@ export const GUARDS: readonly Guard[] = [
     tried: "a reply that goes on after a failure that nothing tolerates",
     guard: "Results.take: a failure must be the tolerated one",
     test: ["test/linux/agent/hostile.test.ts", "went on after a failure"],
-    edits: [
-      edit(
-        "src/linux/kernel.ts",
-        "if (isFailed && !isTolerated(value, tolerance)) throw",
-        "if (ran < 0) throw",
-      ),
-    ],
+    edits: [edit("src/linux/kernel.ts", "if (isFailed && !isTolerated(value, tolerance)) throw", "if (ran < 0) throw")],
   },
   {
     id: "an agent that lies: process",

@@ -52,17 +52,20 @@ describe("a name in the root that is changed between mounting and masking", () =
     expect(await container.run()).toMatchObject({ code: 0, stdout: "0\n" });
   });
 
-  test("writes kernel parameters to the kernel, not to what lies at their name (CVE-2025-52881)", async ({ box }) => {
-    const fake = box.makeDirectory("fake");
-    mkdirSync(join(fake, "sys/kernel"), { recursive: true });
-    writeFileSync(join(fake, "sys/kernel/msgmax"), "untouched");
-    const container = box.container(sh("cat /real/sys/kernel/msgmax"), {
-      linux: { sysctl: { "kernel.msgmax": "4242" } },
-    });
-    hook(box, container, rename(container, "proc", fake));
-    expect(await container.run()).toMatchObject({ code: 0, stdout: "4242\n" });
-    expect(readFileSync(join(container.rootfs, "proc/sys/kernel/msgmax"), "utf8")).toBe("untouched");
-  });
+  needs(except({ runc: "1.1 has no mount of its own for it" }))(
+    "writes kernel parameters to the kernel, not to what lies at their name (CVE-2025-52881)",
+    async ({ box }) => {
+      const fake = box.makeDirectory("fake");
+      mkdirSync(join(fake, "sys/kernel"), { recursive: true });
+      writeFileSync(join(fake, "sys/kernel/msgmax"), "untouched");
+      const container = box.container(sh("cat /real/sys/kernel/msgmax"), {
+        linux: { sysctl: { "kernel.msgmax": "4242" } },
+      });
+      hook(box, container, rename(container, "proc", fake));
+      expect(await container.run()).toMatchObject({ code: 0, stdout: "4242\n" });
+      expect(readFileSync(join(container.rootfs, "proc/sys/kernel/msgmax"), "utf8")).toBe("untouched");
+    },
+  );
 
   function hook(box: Sandbox, container: Container, script: string): void {
     const text = readFileSync(join(container.bundle, "config.json"), "utf8");
@@ -144,7 +147,9 @@ describe("a parameter", () => {
 });
 
 describe("a /dev/null in the place of the one that masks (CVE-2025-31133)", () => {
-  test("of the image's or the attacker's is not what files are masked with", async ({ box }) => {
+  needs(
+    except({ runc: "1.1 gives it to the program as its output", crun: "1.8 gives it to the program as its output" }),
+  )("of the image's or the attacker's is not what files are masked with", async ({ box }) => {
     const container = box.container(sh("wc -c </proc/version; echo owned >/proc/version; cat /loot"), {
       linux: { maskedPaths: ["/proc/version"] },
       mounts: MOUNTS.filter(({ destination }) => destination !== "/dev"),

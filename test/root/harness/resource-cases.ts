@@ -154,6 +154,7 @@ export const RESOURCE_CASES: readonly ResourceCase[] = [
     resources: { hugepageLimits: [{ pageSize: "2MB", limit: 4 * MB }] },
     v1: { "hugetlb.2MB.limit_in_bytes": `${4 * MB}`, "hugetlb.2MB.rsvd.limit_in_bytes": `${4 * MB}` },
     v2: { "hugetlb.2MB.max": `${4 * MB}`, "hugetlb.2MB.rsvd.max": `${4 * MB}` },
+    runc: "1.1 sets none for what is reserved",
   },
   {
     name: "huge pages of a size that no machine has",

@@ -18,8 +18,8 @@ export const runtimePath = process.env.RUNTIME || join(repository, "dist/tsrun")
 
 export type RuntimeKind = "tsrun" | "runc" | "crun";
 
-/** Which runtime it is: a few tests are of what only tsrun does. */
-export const runtimeKind: RuntimeKind = kindOf(runtimePath);
+/** Which runtime it is, that which a wrapper runs (as-user.sh, on-cgroup-v2.sh) too: a few tests are of what only tsrun does. */
+export const runtimeKind: RuntimeKind = kindOf(process.env.AS_USER ?? process.env.ON_CGROUP_V2 ?? runtimePath);
 
 function kindOf(path: string): RuntimeKind {
   const name = basename(path);
