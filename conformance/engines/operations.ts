@@ -42,9 +42,8 @@ export function operationsOf<Engine extends Tidy>(
   };
   return (operation, body, ...more) => {
     const reasons = [...missing, ...more].filter((reason) => reason !== undefined);
-    // Most of what a test does is to wait. Engines lose output and give pipes up on a busy machine, with runc and crun as well: once more,
-    // then, and `npm test` says so.
-    test.concurrent(`${name}: ${operation}`, { retry: 1 }, async ({ skip }) => {
+    // Most of what a test does is to wait.
+    test.concurrent(`${name}: ${operation}`, async ({ skip }) => {
       if (reasons.length > 0) skip(reasons.join("; "));
       const engine = (await running()).forTest();
       try {

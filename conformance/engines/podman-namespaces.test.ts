@@ -24,7 +24,7 @@ operation([root], "user namespaces that Podman chooses with --userns=auto", asyn
     $P run --detach --name c --network=none --userns=auto:size=1000 busybox sleep 60 >/dev/null
     tr -s ' ' </proc/$($P inspect c --format '{{.State.Pid}}')/uid_map
     $P $RUN --userns=auto:size=2000 busybox sh -c 'id -u; cat /proc/self/uid_map'
-    $P kill c >/dev/null; $P wait c >/dev/null; $P rm c >/dev/null`,
+    $P rm --force --time 0 c >/dev/null`,
   );
   const found = (await lines(podman, `export P RUN; unshare --mount sh ${script}`)).map((line) =>
     line.replace(/ +/g, " "),
