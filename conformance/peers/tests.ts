@@ -61,16 +61,22 @@ function untrue({ path, name, version, summary }: Tested, files: readonly string
     .map((test) => `${version} passes what it is excepted from: ${test}`);
 }
 
-/** Once more where one fails, as peers are hurried by a busy machine, too. File by file, each in a mount namespace of its own: what a peer leaves mounted goes with it. */
+/**
+ * Once more where one fails, as peers are hurried by a busy machine, too. File by file, each in a mount namespace of its own: what a peer
+ * leaves mounted goes with it, and it is not the host's /dev/null that crun gives to a container's root.
+ */
 function run(path: string, files: readonly string[], env: Readonly<Record<string, string>>): Summary {
   const all: Summary = { tests: [], passed: [], failed: [], skipped: [], retried: [] };
   const scratch = mkdtempSync(join(tmpdir(), "tsrun-peers-"));
   const summary = join(scratch, "summary.json");
+  const device = join(scratch, "null");
   try {
+    execFileSync("mknod", ["--mode=666", device, "c", "1", "3"]);
     for (const file of files) {
       rmSync(summary, { force: true });
-      const words = ["--mount", "timeout", "--kill-after=5", String(SECONDS), process.execPath, vitest, "run"];
-      spawnSync("unshare", [...words, "--project", "root", "--retry=1", file], {
+      const apart = ["--mount", "sh", "-c", 'mount --bind "$0" /dev/null && exec "$@"', device];
+      const words = ["timeout", "--kill-after=5", String(SECONDS), process.execPath, vitest, "run"];
+      spawnSync("unshare", [...apart, ...words, "--project", "root", "--retry=1", file], {
         ...{ cwd: repository, stdio: ["ignore", "ignore", "inherit"] },
         env: { ...process.env, ...env, RUNTIME: path, TSRUN_TEST_SUMMARY: summary },
       });

@@ -132,7 +132,7 @@ describe("a tmpfs that is filled with what it covers", () => {
     return container;
   };
 
-  test("does not fill the holes of a file", async ({ box }) => {
+  needs(except({ runc: "fills them", crun: "fills them" }))("does not fill the holes of a file", async ({ box }) => {
     const make = "truncate -s 64m f; printf end >>f";
     const [used, size] = (await filled(box, make, "du -sk /c; stat -c %s /c/f").run()).stdout.split("\n");
     expect(Number.parseInt(used ?? "", 10)).toBeLessThan(64);
