@@ -13,7 +13,7 @@ import { thisHost } from "../linux/host.ts";
 import type { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
 import { checkModules, procfsFor } from "../linux/lsm.ts";
-import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
+import { hasNamespace, type JoinedNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
 import type { Answers, Plan } from "../linux/plan.ts";
 import type { Program, StartFifos } from "../linux/programs.ts";
@@ -24,7 +24,7 @@ import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
-import { beget } from "./beget.ts";
+import { type Born, beget, expectHeir } from "./beget.ts";
 import { giveCgroup } from "./cgroup-ownership.ts";
 import { checkConsole } from "./console.ts";
 import { Container } from "./container.ts";
@@ -47,6 +47,7 @@ import { checkRootless } from "./rootless.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
 import { giveStreams, preservedDescriptors } from "./stdio.ts";
+import { pidsOfHeir } from "./succession.ts";
 import { isOrdinaryUser } from "./users.ts";
 import { warnOf } from "./warnings.ts";
 
@@ -91,11 +92,13 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   if (notified) prepareNotify(container.directory);
   if (rdt !== undefined && linux?.intelRdt !== undefined) undo.use(makeRdt(rdt, linux.intelRdt));
   const birthplace = placement.before(undo);
+  const pids = pidsOfHeir(config, namespaces, request.log);
+  const heir = pids && expectHeir(undo, descriptors, request.log.tell);
   const fifos = request.waitsForStart ? makeFifos(container, descriptors) : { gate: -1, failure: -1 };
 
   const expected = beget(undo, {
     name: "tsrun:init",
-    namespaces,
+    namespaces: pids === undefined ? namespaces : without(namespaces, pids),
     keyring: request.noNewKeyring ? undefined : request.id,
     confined: config.process,
     procfs,
@@ -108,7 +111,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     unprivileged: isOrdinaryUser(),
   });
   // All of this is made while the kernel makes the process.
-  const { plan, check, programOf, bear } = planInside({
+  const { plan, check, programOf, bear, succession } = planInside({
     request,
     config,
     bundle,
@@ -125,32 +128,49 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     cgroupTasks: expected.cgroupTasks,
     idmapped: idmapped.descriptors,
     env: given.env,
+    pids: pids?.fd,
+    heir,
   });
   const born = expected.meet();
-  const { child: init, kernel } = born;
+  const { child: first, kernel } = born;
   bear(born);
-  const cgroup = placement.around(init.pid, undo);
+  const cgroup = placement.around(first.pid, undo);
   if (request.debug)
-    request.log.debug(`init is process ${init.pid}; its cgroups: ${JSON.stringify(placement.record.paths)}`);
-  settleIds(config, namespaces, init.pid);
-  idmapped.map(init.pid);
+    request.log.debug(`init is process ${first.pid}; its cgroups: ${JSON.stringify(placement.record.paths)}`);
+  settleIds(config, namespaces, first.pid);
+  idmapped.map(first.pid);
   const netDevices = undo.use(new NetDevices());
-  netDevices.move(linux?.netDevices, init.pid);
-  if (rdt !== undefined) joinRdt(rdt, init.pid);
-  giveCgroup(cgroup, config, init.pid);
-  if (config.process !== undefined) setLimits(init.pid, config.process.rlimits);
-  container.note({ pid: init.pid, pidStart: startOf(init.pid), cgroupsMade: true, cgroups: cgroup.record() });
+  netDevices.move(linux?.netDevices, first.pid);
+  if (rdt !== undefined) joinRdt(rdt, first.pid);
+  giveCgroup(cgroup, config, first.pid);
+  if (config.process !== undefined) setLimits(first.pid, config.process.rlimits);
+  container.note({ pid: first.pid, pidStart: startOf(first.pid), cgroupsMade: true, cgroups: cgroup.record() });
   // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
   if (hasCreateHooks(config)) container.update({});
-  if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], init.pid);
+  if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], first.pid);
   kept.push(config, plan, given, expected, born);
   // Hooks have run by the last of the plan: until then the container is not said to be created.
-  const answers = runLimited(kernel, plan, cgroup, linux?.resources?.memory?.limit);
+  const run = (each: AgentKernel, what: Plan) => runLimited(each, what, cgroup, linux?.resources?.memory?.limit);
+  const answers = run(kernel, plan);
   needsPoststop = true;
   check(answers);
   const program = programOf?.(answers, kernel);
-  sendPidfd(request.pidfdSocket, init.pid);
-  return { container, init, kernel, netDevices, program, fifos };
+  const meet = (heir: Born): void => {
+    bear(heir);
+    const { pid } = heir.child;
+    request.log.debug(`init is process ${pid}, which ${first.pid} has cloned`);
+    container.note({ pid, pidStart: startOf(pid) });
+  };
+  const next = succession?.succeed(born, answers, meet);
+  if (next !== undefined) run(next.heir.kernel, next.own);
+  const init = next?.heir ?? born;
+  sendPidfd(request.pidfdSocket, init.child.pid);
+  return { container, init: init.child, kernel: init.kernel, netDevices, program, fifos };
+}
+
+/** The namespaces that a process is in whose child joins the one given. */
+function without(namespaces: Namespaces, later: JoinedNamespace): Namespaces {
+  return { ...namespaces, joined: namespaces.joined.filter((each) => each !== later) };
 }
 
 /** What is kept to the end of tsrun: the engine would free its thousands of objects one by one, and `create` is about to end. */

@@ -1,7 +1,6 @@
 // tsrun exec: one more process in a container. runtime-spec has no words on exec: this is runc's.
 //
-// Whoever is in the container with CAP_SYS_PTRACE may read and steer every process that it sees there (CVE-2016-9962, and what
-// PR_SET_DUMPABLE does not keep off). So none is seen there that has more rights than the container:
+// Nobody is seen in the container who has more rights than it has (succession.ts):
 //
 //    agent     joins init's namespaces but for those of pids and users, and clones, into the container's cgroup,
 //    envoy     which becomes all that the process is to be, as init did, and clones, into init's pid namespace,
@@ -23,21 +22,10 @@ import { pidfdOpen } from "../linux/local.ts";
 import { checkModules, procfsFor } from "../linux/lsm.ts";
 import { planJoinCgroups } from "../linux/namespaces.ts";
 import { type Answers, Plan } from "../linux/plan.ts";
-import {
-  ENVOYS_CALLS,
-  type InitToJoin,
-  planBirth,
-  planEnterCgroup,
-  planJoinPids,
-  planJoinUser,
-  planOwn,
-  runNow,
-} from "../linux/programs.ts";
+import { type InitToJoin, planEnterCgroup, planJoinPids, planJoinUser, runNow } from "../linux/programs.ts";
 import { joinRdt } from "../linux/rdt/group.ts";
 import { setLimits } from "../linux/rlimits.ts";
 import { planChroot } from "../linux/rootfs.ts";
-import { setScheduler } from "../linux/scheduling.ts";
-import { asksAbout } from "../linux/seccomp/compile.ts";
 import { planLastButOne, type SeccompFilter } from "../linux/seccomp/load.ts";
 import { planTerminal } from "../linux/terminal.ts";
 import { inUserNamespace } from "../linux/user-namespace.ts";
@@ -60,6 +48,7 @@ import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { withListener } from "./seccomp-listener.ts";
 import { giveStreams, nullStreams, preservedDescriptors } from "./stdio.ts";
+import { asksEarly, Succession } from "./succession.ts";
 import { TerminalProxy } from "./terminal-proxy.ts";
 import { UsageError } from "./usage-error.ts";
 import { isOrdinaryUser } from "./users.ts";
@@ -166,11 +155,6 @@ function enter(undo: DisposableStack, { container, cgroup, process, seccomp, fla
   return { meet, heir, cgroupTasks, leftOpen: [...leftOpen, pidfd], joinInit, cgroups, inside, procfs, env };
 }
 
-/** Whether a listener would be asked before there is the process that it is told of. */
-function asksEarly({ noNewPrivileges }: Process, seccomp: Seccomp | undefined): boolean {
-  return seccomp !== undefined && noNewPrivileges !== true && asksAbout(seccomp, ENVOYS_CALLS);
-}
-
 interface Preparation {
   readonly container: Container;
   /** What the first process clones, if that is an envoy. */
@@ -202,7 +186,7 @@ function prepare(as: Preparation) {
   const changesUser = hasUserNamespace(container.state);
   const plan = new Plan();
   if (as.cgroupTasks.length > 0) planEnterCgroup(plan, as.cgroupTasks, !process.execCPUAffinity?.initial);
-  if (heir !== undefined) planJoinPids(plan, as.joinInit);
+  if (heir !== undefined) planJoinPids(plan, as.joinInit.pidfd);
   planJoinUser(plan, as.joinInit, isOrdinaryUser());
   plan.at("agent");
   for (const fd of as.leftOpen) plan.add(close(fd));
@@ -214,17 +198,13 @@ function prepare(as: Preparation) {
   const root = process.terminal === true ? plan.add(openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY)) : undefined;
   const terminal = root === undefined ? undefined : planTerminal(plan, root, process.consoleSize);
   const taker = new DescriptorTaker();
-  let handListenerOn = (): void => {};
+  const succession = heir && new Succession(heir, process);
   const seccomp = withListener(
     as.seccomp,
     config?.linux?.seccomp,
     taker,
     () => hookState(container.state, "running", container.state.pid),
-    heir === undefined || process.noNewPrivileges === true
-      ? undefined
-      : (handOn) => {
-          handListenerOn = handOn;
-        },
+    succession?.later,
   );
   const programOf = planProcess(plan, {
     process,
@@ -245,17 +225,13 @@ function prepare(as: Preparation) {
     ...(process.execCPUAffinity !== undefined && { affinity: process.execCPUAffinity }),
     isEnvoy: heir !== undefined,
   });
-  const birth = heir === undefined ? undefined : { heir, pid: planBirth(plan, heir.socket), own: planOwn(process) };
-  planLastButOne(birth?.own ?? plan, process, seccomp);
+  planLastButOne(succession?.planBirth(plan) ?? plan, process, seccomp);
   const finish = (first: Born, answers: Answers): Ready => {
     const program = programOf(answers, first.kernel);
-    if (birth === undefined) return { ...first, last: runNow(program) };
-    const next = birth.heir.succeed(first, answers.value(birth.pid));
-    taker.from(next);
-    handListenerOn();
-    setScheduler(next.child.pid, process);
-    if (birth.own.pauses.length === 0) return { ...next, last: runNow(program, birth.own) };
-    next.kernel.run(birth.own);
+    if (succession === undefined) return { ...first, last: runNow(program) };
+    const { heir: next, own } = succession.succeed(first, answers, taker.from);
+    if (own.pauses.length === 0) return { ...next, last: runNow(program, own) };
+    next.kernel.run(own);
     return { ...next, last: runNow(program) };
   };
   return { plan, bear: taker.from, finish };

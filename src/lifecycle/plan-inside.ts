@@ -9,12 +9,15 @@ import { setUp } from "../linux/programs.ts";
 import { planLastButOne, type SeccompFilter } from "../linux/seccomp/load.ts";
 import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
+import type { Heir } from "./beget.ts";
 import type { Container } from "./container.ts";
 import { createHooks, hookState } from "./hook-points.ts";
+import type { HookState } from "./hooks.ts";
 import { DescriptorTaker, planProcess } from "./process-setup.ts";
 import type { Request } from "./request.ts";
 import { withListener } from "./seccomp-listener.ts";
 import { nullStreams } from "./stdio.ts";
+import { Succession } from "./succession.ts";
 import { isOrdinaryUser } from "./users.ts";
 
 /** What it is made of. */
@@ -34,9 +37,15 @@ export interface Inside {
   readonly cgroupTasks: readonly number[];
   readonly idmapped: ReadonlyMap<number, number>;
   readonly env: readonly string[];
+  /** Where init is not in its pid namespace yet: that, as a descriptor, and what is to be there. */
+  readonly pids: number | undefined;
+  readonly heir: Heir | undefined;
 }
 
-/** The plan of everything in init up to its program; `bear` tells of it once it is there, `check` looks at the answers. */
+/**
+ * The plan of everything in init up to its program; `bear` tells of it once it is there, `check` looks at the answers, and
+ * `succession` is of one that is an envoy.
+ */
 export function planInside(at: Inside) {
   const { request, config, namespaces } = at;
   const taker = new DescriptorTaker();
@@ -55,17 +64,17 @@ export function planInside(at: Inside) {
     cgroupTasks: at.cgroupTasks,
     idmapped: at.idmapped,
     unprivileged: isOrdinaryUser(),
+    pids: at.pids,
     ...createHooks(config, at.container, at.onHooks),
   });
   const check = (answers: Answers): void => {
     for (const each of to.checks) each(answers);
   };
   const { process, linux } = config;
-  if (process === undefined) return { plan, check, programOf: undefined, bear: taker.from };
-  const seccomp = withListener(at.seccomp, linux?.seccomp, taker, () => {
-    const { state } = at.container;
-    return hookState(state, "creating", state.pid);
-  });
+  if (process === undefined) return { plan, check, programOf: undefined, bear: taker.from, succession: undefined };
+  const succession = at.heir && new Succession(at.heir, process);
+  const state = (): HookState => hookState(at.container.state, "creating", at.container.state.pid);
+  const seccomp = withListener(at.seccomp, linux?.seccomp, taker, state, succession?.later);
   const programOf = planProcess(plan, {
     process,
     personality: linux?.personality,
@@ -83,9 +92,10 @@ export function planInside(at: Inside) {
     keepsGroups: keepsGroups(config.annotations),
     inUserNamespace: hasNamespace(namespaces, "user") || inUserNamespace(),
     openToOwner: isOrdinaryUser() && namespaces.created.has("user"),
+    isEnvoy: succession !== undefined,
   });
-  planLastButOne(plan, process, seccomp);
-  return { plan, check, programOf, bear: taker.from };
+  planLastButOne(succession?.planBirth(plan) ?? plan, process, seccomp);
+  return { plan, check, programOf, bear: taker.from, succession };
 }
 
 /** The specification leaves the umask to the caller; every runtime makes it this, and images rely on it. */

@@ -4,6 +4,7 @@
 import { AT_EMPTY_PATH, O_CLOEXEC, O_PATH, openHow, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from "./abi/fcntl.ts";
 import {
   FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_FD,
   FSCONFIG_SET_FLAG,
   FSCONFIG_SET_STRING,
   FSMOUNT_CLOEXEC,
@@ -66,6 +67,11 @@ export function fsconfigString(fs: Late, key: string, value: string): Call {
 /** fsconfig(2), FSCONFIG_SET_FLAG. */
 export function fsconfigFlag(fs: Late, key: string): Call {
   return { name: "fsconfig", args: [fs, FSCONFIG_SET_FLAG, key, 0, 0] };
+}
+
+/** fsconfig(2), FSCONFIG_SET_FD. */
+export function fsconfigFd(fs: Late, key: string, fd: Late): Call {
+  return { name: "fsconfig", args: [fs, FSCONFIG_SET_FD, key, 0, fd] };
 }
 
 /** fsconfig(2), FSCONFIG_CMD_CREATE: makes the superblock. */

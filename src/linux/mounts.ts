@@ -55,6 +55,7 @@ import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { hasNamespace } from "./namespaces.ts";
 import { namesIn, resolveFrom } from "./paths.ts";
 import { type Late, Out, OutWord, type Plan, type Result } from "./plan.ts";
+import { planProcfsOf, procfsOptions } from "./procfs.ts";
 import type { RootBuilder } from "./rootfs.ts";
 import { copyOf, isBind } from "./sources.ts";
 
@@ -133,6 +134,7 @@ function planNewFileSystem(
   extra: Attachment = {},
 ): void {
   const type = mount.type ?? "";
+  if (type === "proc") planProcfsOf(to.plan, fs, to.pids);
   if (mount.source !== undefined && mount.source !== "") to.plan.add(fsconfigString(fs, "source", sourceOf(to, mount)));
   for (const flag of options.superblock) to.plan.add(fsconfigFlag(fs, flag));
   // A write-protected device can only be mounted as a whole read-only; other file systems are shared, or made fresh.
@@ -277,6 +279,7 @@ function planClassicMount(to: RootBuilder, mount: Mount, destination: string, op
   const { plan } = to;
   const type = mount.type ?? "";
   const data = options.data.map((option) => quoteLabel(type === "overlay" ? overlayOption(to, option) : option));
+  if (type === "proc") data.push(...procfsOptions(to.pids));
   const target = to.inRoot.open(plan, destination, O_PATH | O_DIRECTORY, resolutionOf(type));
   planOutsideProc(to, target, destination);
   plan.add(syscall("fchdir", target));

@@ -267,6 +267,7 @@ const treeFlags: Flags = {
 const fsconfigCommands: Flags = {
   FSCONFIG_SET_FLAG: mount.FSCONFIG_SET_FLAG,
   FSCONFIG_SET_STRING: mount.FSCONFIG_SET_STRING,
+  FSCONFIG_SET_FD: mount.FSCONFIG_SET_FD,
   FSCONFIG_CMD_CREATE: mount.FSCONFIG_CMD_CREATE,
 };
 const keyctlOperations: Flags = {

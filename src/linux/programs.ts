@@ -8,7 +8,8 @@
 //    runNow         in init: be the program (exec, and run, which waits for nobody)
 //
 // exec has the same parts but for setUp: its agent joins what init is in. What it clones is an envoy that nobody in the container
-// sees, for it has yet to give up root's rights; then the envoy clones the process (planBirth), which begins with none.
+// sees, for it has yet to give up root's rights; then the envoy clones the process (planBirth), which begins with none. So it is
+// with a container in the pid namespace of a pod: what is said to happen in init happens in an envoy, up to waitForStart.
 
 import type { Process } from "../spec/config.gen.ts";
 import { CLOSE_RANGE_CLOEXEC, F_DUPFD_CLOEXEC } from "./abi/fcntl.ts";
@@ -158,9 +159,9 @@ export function planJoinUser(plan: Plan, { pidfd, flags }: InitToJoin, unprivile
   plan.at("namespaces").add(syscall("setns", pidfd, CLONE_NEWUSER));
 }
 
-/** In an envoy: has what it clones be in init's pid namespace. */
-export function planJoinPids(plan: Plan, { pidfd }: InitToJoin): void {
-  plan.at("namespaces").add(syscall("setns", pidfd, CLONE_NEWPID));
+/** In an envoy: has what it clones be in a pid namespace, that of a process by its pidfd. */
+export function planJoinPids(plan: Plan, namespace: number): void {
+  plan.at("namespaces (pid)").add(syscall("setns", namespace, CLONE_NEWPID));
 }
 
 /**
@@ -197,6 +198,7 @@ export function setUp(with_: SetUp): { to: RootBuilder; terminal: Terminal | und
   plan.at("container").add(syscall("umask", 0)); // modes of what is made are what the config says
   for (const fd of with_.leftOpen) plan.add(close(fd));
   planCgroupJoin(plan, namespaces);
+  if (with_.pids !== undefined) planJoinPids(plan, with_.pids);
   const changesUser = hasNamespace(namespaces, "user");
   const sources = planSources(with_);
   if (changesUser) planRootOfUserNamespace(plan, keepsGroups(config.annotations));

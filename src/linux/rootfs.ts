@@ -24,6 +24,7 @@ import { propagationOf } from "./mount-options.ts";
 import { hasNamespace, type Namespaces } from "./namespaces.ts";
 import { namesIn } from "./paths.ts";
 import type { Answers, Call, Late, Plan, Result } from "./plan.ts";
+import { planProcfsOf } from "./procfs.ts";
 import type { Sources } from "./sources.ts";
 
 /** What the plans of one container's root file system share. */
@@ -40,6 +41,8 @@ export interface RootBuilder {
   readonly cgroups: readonly CgroupDirectory[];
   /** Mounts that tsrun has id-mapped on the host, attached nowhere: descriptors of init's, by index in config.mounts. */
   readonly idmapped: ReadonlyMap<number, number>;
+  /** The pid namespace of the container, where init is not in it yet: a descriptor of init's. procfs.ts */
+  readonly pids?: number | undefined;
   /** What was taken hold of on the host beforehand. */
   readonly sources: Sources;
   /** A descriptor of init's, duplicated into tsrun; close-on-exec. */
@@ -158,8 +161,9 @@ export function planReadonly(to: RootBuilder): void {
 }
 
 /** Closes what the root was made with: a process that waits for its start holds nothing that it does not need. */
-export function planClose({ plan, root, proc, kernelMounts, sources }: RootBuilder): void {
+export function planClose({ plan, root, proc, kernelMounts, sources, pids }: RootBuilder): void {
   plan.at("root.path").add(close(root));
+  if (pids !== undefined) plan.add(close(pids));
   for (const fd of sources.opened.values()) plan.add(close(fd));
   for (const fd of new Set([...kernelMounts.values(), ...(proc === undefined ? [] : [proc])])) plan.add(close(fd));
 }
@@ -194,7 +198,7 @@ export function checkMountNamespace(config: Config, namespaces: Namespaces): voi
  * processes of the host's pid namespace are not ours to show by a mount of our own: there it is the host's, until that is left.
  */
 export function planProc(to: RootBuilder): Result {
-  to.proc ??= mayMountProc(to) ? planPrivateProc(to.plan) : planHostProc(to);
+  to.proc ??= mayMountProc(to) ? planPrivateProc(to) : planHostProc(to);
   return to.proc;
 }
 
@@ -207,8 +211,9 @@ function planHostProc({ plan, host }: RootBuilder): Result {
   return plan.add(openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
 }
 
-function planPrivateProc(plan: Plan): Result {
+function planPrivateProc({ plan, pids }: RootBuilder): Result {
   const fs = plan.add(fsopen("proc"));
+  planProcfsOf(plan, fs, pids);
   plan.add(fsconfigCreate(fs));
   const mount = plan.add(fsmount(fs));
   plan.add(close(fs));

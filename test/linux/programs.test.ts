@@ -129,6 +129,23 @@ describe("setUp", () => {
     expect(printPlan(plan.plan)).toMatchSnapshot();
   });
 
+  it("of an envoy: it stays outside of the pid namespace that its procfs and its child are of", () => {
+    const mounts = [{ destination: "/proc", type: "proc", source: "proc" }];
+    const joined = [{ type: "pid", path: "/ns", fd: 9, isTheHosts: false, index: 0 }] as const;
+    const made = ingredients(emptyConfig({}, { mounts }), {
+      namespaces: { created: new Set(["mount"]), joined },
+      pids: 9,
+    });
+    setUp(made);
+    const lines = calls(made.plan).filter((line) => /[( ]9[,)]|fsopen\("proc"/.test(line));
+    expect(lines.slice(0, 3)).toEqual([
+      "setns(9, CLONE_NEWPID)",
+      'fsopen("proc", FSOPEN_CLOEXEC)',
+      expect.stringMatching(/^fsconfig\(#\d+, FSCONFIG_SET_FD, "pidns", 9\)$/),
+    ]);
+    expect(lines.at(-1)).toBe("close(9)");
+  });
+
   it("of Docker's usual config", () => {
     const config = docker();
     const plan = ingredients(config, {

@@ -69,6 +69,13 @@ async function started(box: Sandbox, ...overrides: Json[]): Promise<Container> {
 }
 
 describe("a profile", () => {
+  needs(apparmor, parser)("confines the program also in the pid namespace of another", async ({ box }) => {
+    const profile = load(box, "sample");
+    const { pid } = await (await started(box)).state();
+    const inPod = namespaces(`pid=/proc/${pid}/ns/pid`, "mount", "ipc", "uts", "network");
+    expect(await outputOf(box, sh(WHO), confinedBy(profile), inPod)).toBe(`${profile} (enforce)\n`);
+  });
+
   needs(apparmor, parser)("confines the program, and whatever exec runs beside it", async ({ box }) => {
     const profile = load(box, "sample");
     expect(await outputOf(box, sh(`${WHO}; (${WRITE}) 2>/dev/null || echo denied`), confinedBy(profile))).toBe(

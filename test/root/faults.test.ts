@@ -10,6 +10,7 @@ import { creation, deleting, executing, failedCreation, starting } from "../faul
 import { REPORTER, Subject } from "../faults/subject.ts";
 import { type Scenario, sweep, type Tally } from "../faults/sweep.ts";
 import type { Json } from "./harness/config.ts";
+import { holder } from "./harness/holder.ts";
 import { leftovers } from "./harness/leftovers.ts";
 import { except, needs } from "./harness/needs.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
@@ -23,6 +24,14 @@ const NO_CGROUPS: Json = { ...SMALL, linux: { ...(SMALL.linux as Json), cgroupsP
 
 /** Of the whole set-up, and then no program. */
 const FAILING: Json = { process: { args: ["/no/such/program"] } };
+
+/** What an envoy makes: in the pid namespace of another, with no user namespace of its own, and no hooks that are told its pid. */
+function inPod(pid: number): Json {
+  const kinds = ["network", "mount", "ipc", "uts", "cgroup", "time"].map((type) => ({ type }));
+  const namespaces = [...kinds, { type: "pid", path: `/proc/${pid}/ns/pid` }];
+  const hooks = { prestart: undefined, createRuntime: undefined, createContainer: undefined };
+  return { hooks, linux: { namespaces, uidMappings: undefined, gidMappings: undefined } };
+}
 
 /** A container that waits, and the file of a process that reports. */
 function sleeper(
@@ -40,7 +49,7 @@ function lineOf({ name, calls, possible, tried, refused, killed, succeeded, miss
   return `${name}: ${calls} calls, ${possible} faults at them, ${tried} tried (${ends}): ${defects.length} defects`;
 }
 
-type Make = (box: Sandbox, injector: Injector) => readonly Scenario[];
+type Make = (box: Sandbox, injector: Injector) => readonly Scenario[] | Promise<readonly Scenario[]>;
 
 const SCENARIOS: Readonly<Record<string, Make>> = {
   "create of a small container": (box, injector) => [
@@ -49,6 +58,10 @@ const SCENARIOS: Readonly<Record<string, Make>> = {
   "create of what Docker asks for": (box, injector) => [
     creation("create, Docker", 300, new Subject(box, injector, [dockerLike()], { terminal: true })),
   ],
+  "create in a pod": async (box, injector) => {
+    const pod = inPod(await holder(box, ["--pid"]));
+    return [creation("create, pod", 300, new Subject(box, injector, [dockerLike(), pod], { terminal: true }))];
+  },
   "create without a cached filter": (box, injector) => [
     creation("create, cold", 100, new Subject(box, injector, [dockerLike()], { terminal: true }), { coldCache: true }),
   ],
@@ -88,7 +101,7 @@ for (const [name, make] of Object.entries(SCENARIOS)) {
     const injector = new Injector(box.makeDirectory("inject"));
     box.defer(() => rmSync(`${box.root}/seccomp~`, { recursive: true, force: true }));
     const defects: string[] = [];
-    for (const scenario of make(box, injector)) {
+    for (const scenario of await make(box, injector)) {
       const tally = await sweep(injector, scenario, all);
       console.log(lineOf(tally));
       defects.push(...tally.defects);

@@ -1,17 +1,16 @@
 // Namespaces: new ones, joined ones, in any order (config-linux.md "Namespaces"), and what goes with them: hostname,
 // domainname, time offsets, id maps, sysctl.
 
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { chmodSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
 import { idle, type Json, linux, mounts, namespaces, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
+import { holder } from "./harness/holder.ts";
 import { except, kernelFile, needs } from "./harness/needs.ts";
 import { makeRootfs } from "./harness/rootfs.ts";
 import { outputOf, refusalOf } from "./harness/run.ts";
-import type { Sandbox } from "./harness/sandbox.ts";
 
 const FILES: Readonly<Record<string, string>> = {
   pid: "pid",
@@ -339,17 +338,4 @@ function plainMounts() {
     { destination: "/proc", type: "proc", source: "proc" },
     { destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755"] },
   ];
-}
-
-/** A process in namespaces that unshare(1) makes; ends with the sandbox. */
-async function holder(box: Sandbox, flags: string[]): Promise<number> {
-  const child = spawn("unshare", [...flags, "--fork", "--kill-child", "sh", "-c", "echo up; exec sleep 60"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  box.defer(() => {
-    child.kill("SIGKILL");
-  });
-  await once(child.stdout, "data");
-  const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8");
-  return Number(children.trim());
 }

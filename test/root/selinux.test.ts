@@ -54,6 +54,12 @@ async function started(box: Sandbox, ...overrides: Json[]): Promise<Container> {
 }
 
 describe("the label of a process", () => {
+  needs(selinux)("is the program's also in the pid namespace of another", async ({ box }) => {
+    const { pid } = await (await started(box)).state();
+    const inPod = namespaces(`pid=/proc/${pid}/ns/pid`, "mount", "ipc", "uts", "network");
+    expect(await outputOf(box, sh(WHO), labelled(LABEL), inPod)).toBe(LABEL);
+  });
+
   needs(selinux)("is that of the program and of what exec runs beside it", async ({ box }) => {
     expect(await outputOf(box, sh(WHO), labelled(LABEL))).toBe(LABEL);
     const container = await started(box, labelled(LABEL));

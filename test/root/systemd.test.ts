@@ -1,5 +1,5 @@
 // The systemd driver: that a container is a unit, and what its limits, life and end look like to systemd. The settings, limits
-// and updates that cgroupfs is tested for are all tested once more (by importing those tests), with every call of the runtime by
+// and updates that cgroupfs is tested for are all tested once more (by importing those tests), and pods, with every call of the runtime by
 // --systemd-cgroup.
 
 import { execFileSync } from "node:child_process";
@@ -16,6 +16,7 @@ import { SYSTEMD_SOCKET } from "./harness/runtime.ts";
 
 import "./cgroup-v2-limits.test.ts";
 import "./limits.test.ts";
+import "./pods.test.ts";
 
 // Before the harness is loaded, which reads it once.
 vi.hoisted(() => {

@@ -64,13 +64,13 @@ static void rob(int pid) {
   printf("tried %d\n", pid);
 }
 
-/* ps shows what it is until its program runs. */
+/* ps shows what it is until its program runs: a runtime. */
 static int is_on_its_way(int pid) {
   char name[16] = "";
   int fd = open(of(pid, "cmdline"), O_RDONLY);
   if (fd < 0 || read(fd, name, sizeof name - 1) < 0) name[0] = 0;
   if (fd >= 0) close(fd);
-  return !strncmp(name, "tsrun:", 6);
+  return !strncmp(name, "tsrun:", 6) || !strncmp(name, "runc", 4) || !strncmp(name, "crun", 4);
 }
 
 /* A program that was stopped is nobody's business: only what is no program yet. */

@@ -68,7 +68,34 @@ export const GUARDS: readonly Guard[] = [
     guard:
       "asksEarly: no envoy only where the listener is asked about what an envoy calls; it is told when the process is there",
     test: [`${A}/joining.test.ts`, "where its filter asks a listener"],
-    edits: [edit("src/lifecycle/exec.ts", "asksAbout(seccomp, ENVOYS_CALLS)", "ENVOYS_CALLS.size > 0")],
+    edits: [edit("src/lifecycle/succession.ts", "asksAbout(seccomp, ENVOYS_CALLS)", "ENVOYS_CALLS.size > 0")],
+  },
+  {
+    id: "CVE-2016-9962 (with CAP_SYS_PTRACE, in a pod)",
+    tried: "a neighbour in a pid namespace, who may trace all he sees, weighs the init that is made there",
+    guard: "pidsOfHeir: an envoy outside of the pid namespace makes everything, then clones init",
+    test: [`${A}/joining.test.ts`, "and its socket and fifos, when it is seen"],
+    edits: [
+      edit(
+        "src/lifecycle/succession.ts",
+        "if (obstacle === undefined) return pids;",
+        "if (obstacle === undefined) return;",
+      ),
+    ],
+  },
+  {
+    id: "an envoy's procfs",
+    tried: "a container in a pod looks for the host's processes in its /proc, which somebody outside has mounted",
+    guard: "planProcfsOf: the procfs is of the pod's pid namespace",
+    test: ["test/root/pods.test.ts", "has a procfs that shows the pod, to all in it: hidepid"],
+    edits: [edit("src/linux/mounts.ts", 'if (type === "proc") planProcfsOf(to.plan, fs, to.pids);', "")],
+  },
+  {
+    id: "an envoy's procfs, by mount(2)",
+    tried: "the same with an option that only mount(2) knows",
+    guard: "planClassicMount: the same",
+    test: ["test/root/pods.test.ts", "has a procfs that shows the pod, to all in it: iversion"],
+    edits: [edit("src/linux/mounts.ts", 'if (type === "proc") data.push(...procfsOptions(to.pids));', "")],
   },
   {
     id: "an agent that is stopped, exec",

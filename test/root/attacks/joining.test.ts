@@ -8,7 +8,7 @@ import { dockersProfile } from "../../linux/seccomp/docker-profile.ts";
 import { type Json, linux, namespaces } from "../harness/config.ts";
 import type { Container } from "../harness/container.ts";
 import { ListenerSocket } from "../harness/listener.ts";
-import { except, needs } from "../harness/needs.ts";
+import { except, kernel, needs } from "../harness/needs.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 import { arm, attacking, compiler } from "./attacker.ts";
 
@@ -33,9 +33,10 @@ async function attackers(box: Sandbox, ...overrides: Json[]): Promise<Container>
 }
 
 /** A container that waits for its start in the pid namespace of another. */
-async function waitingBeside(box: Sandbox, other: Container): Promise<Container> {
+async function waitingBeside(box: Sandbox, other: Container, ...overrides: Json[]): Promise<Container> {
   const { pid } = await other.state();
-  const container = box.container(namespaces(`pid=/proc/${pid}/ns/pid`, "mount", "ipc", "uts", "network"));
+  const beside = namespaces(`pid=/proc/${pid}/ns/pid`, "mount", "ipc", "uts", "network");
+  const container = box.container(beside, ...overrides);
   expect((await container.create()).code).toBe(0);
   return container;
 }
@@ -154,6 +155,33 @@ describe("an init that waits in a pod", () => {
       expect(stdout.match(new RegExp(`^(?!tried).* ${number}$`, "gm")) ?? []).toEqual([]);
     });
   }
+
+  // As with exec: whoever has CAP_SYS_PTRACE in the host's user namespace may trace it, and do all that it may.
+  const rooted = "shows its init as root of the host, with all capabilities and descriptors of the host's";
+  needs(
+    compiler,
+    kernel(6, 18),
+    except({ runc: rooted, crun: rooted }),
+  )("has no more rights than the container's, and its socket and fifos, when it is seen", async ({ box }) => {
+    const pod = await attackers(box, attacking("weigh"), traces);
+    const user = { process: { user: { uid: 1000, gid: 1000, additionalGids: [7] } } };
+    for (let tries = 0; tries < 30; tries++) {
+      const waiting = await waitingBeside(box, pod, traces, user, linux({ seccomp: dockersProfile() }));
+      expect((await waiting.delete("--force")).code).toBe(0);
+    }
+    const seen = new Set(pod.output().match(/^weighed.*(?= has )/gm));
+    const [none, granted] = ["0".repeat(16), "0000000000080020"];
+    const rights = `CapInh:${none},CapPrm:${granted},CapEff:${granted},CapBnd:${granted},CapAmb:${none}`;
+    const lines = [...seen].map((line) => line.replaceAll("\t", ""));
+    expect(lines).toEqual([`weighed Uid:1000100010001000,Groups:7 ,${rights},Seccomp:2,`]);
+    const held =
+      pod
+        .output()
+        .match(/(?<= has ).*$/gm)
+        ?.flatMap((list) => list.split(",")) ?? [];
+    const kinds = held.map((each) => each.replace(/^.*\//, ""));
+    expect(new Set(kinds)).toEqual(new Set(["exec.fifo", "exec.failure", "socket:", ""]));
+  });
 
   needs(compiler, onlyOurs)("ends where it was stopped, and neither start nor delete hangs", async ({ box }) => {
     const container = await attackers(box, idle);

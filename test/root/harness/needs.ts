@@ -4,6 +4,7 @@
 
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { release } from "node:os";
 import { join } from "node:path";
 import { test } from "./fixture.ts";
 import { bySystemd, type RuntimeKind, runtimeKind, SYSTEMD_SOCKET } from "./runtime.ts";
@@ -38,6 +39,12 @@ export function kernelFile(path: string): Missing {
   } catch {
     return `this kernel has no ${path}`;
   }
+}
+
+/** Needs a kernel that is no older. */
+export function kernel(major: number, minor: number): Missing {
+  const [ours = 0, less = 0] = release().split(".").map(Number);
+  return ours > major || (ours === major && less >= minor) ? undefined : `needs Linux ${major}.${minor}`;
 }
 
 /** Has the kernel load a module, where it is a module. Where there is none, what needs it finds out. */
