@@ -150,13 +150,7 @@ export const GUARDS: readonly Guard[] = [
     tried: "a reply that goes on after a failure that nothing tolerates",
     guard: "Results.take: a failure must be the tolerated one",
     test: ["test/linux/agent/hostile.test.ts", "went on after a failure"],
-    edits: [
-      edit(
-        "src/linux/kernel.ts",
-        "if (isFailed && !isTolerated(value, tolerance)) throw",
-        "if (ran < 0) throw",
-      ),
-    ],
+    edits: [edit("src/linux/kernel.ts", "if (isFailed && !isTolerated(value, tolerance)) throw", "if (ran < 0) throw")],
   },
   {
     id: "an agent that lies: process",
@@ -497,6 +491,33 @@ export const GUARDS: readonly Guard[] = [
         "src/lifecycle/exec-process.ts",
         "  const config = loadConfig(container.configPath, SPEC_FILES);\n  return { process: changed(",
         "  const config = loadConfig(`${container.state.bundle}/config.json`, SPEC_FILES);\n  return { process: changed(",
+      ),
+    ],
+  },
+  {
+    id: "kill --all: a number that is another's by now",
+    tried:
+      "a process of the container ends between being listed and being signalled, and one of the host's has its number",
+    guard: "signalBelow: it is held by a pidfd, and looked for once more",
+    test: ["test/linux/cgroups/processes.test.ts", "who has the number of one that ended meanwhile"],
+    edits: [
+      edit(
+        "src/linux/cgroups/processes.ts",
+        "const there = new Set(processesBelow(path));",
+        "const there = new Set(pids);",
+      ),
+    ],
+  },
+  {
+    id: "a cgroup with more processes than a call takes arguments",
+    tried: "a container without a limit has 65535 processes: it cannot be listed, killed or deleted",
+    guard: "processesBelow: one by one",
+    test: ["test/linux/cgroups/processes.test.ts", "there may be more of them"],
+    edits: [
+      edit(
+        "src/linux/cgroups/processes.ts",
+        "for (const pid of processesIn(cgroup)) found.push(pid);",
+        "found.push(...processesIn(cgroup));",
       ),
     ],
   },
