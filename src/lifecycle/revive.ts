@@ -130,7 +130,7 @@ function open(request: Revival, opened: DisposableStack): Given {
       "needs a mount namespace: without one CRIU would restore mounts of the host's",
     );
   const asked = askedBy(request.flags, LOG, config.annotations ?? {});
-  const streams = parseDescriptors(readFile(`${asked.directories.images}/${DESCRIPTORS_FILE}`));
+  const streams = parseDescriptors(readText(`${asked.directories.images}/${DESCRIPTORS_FILE}`, SPEC_FILES));
   const inherited = descriptors.pairs().map(([fd]) => fd);
   return { bundle, rootfs, config, text, namespaces, inherited, asked, streams };
 }

@@ -521,4 +521,24 @@ export const GUARDS: readonly Guard[] = [
       ),
     ],
   },
+  {
+    id: "hostile images: descriptors of CRIU's own",
+    tried: "descriptors.json gives a container in the images what is CRIU's fourth descriptor",
+    guard: "parseDescriptors: the three streams and no more",
+    test: [`${A}/restores.test.ts`, "names no more than three"],
+    edits: [edit("src/linux/criu/streams.ts", "names.length > 3", "names.length > 300")],
+  },
+  {
+    id: "hostile images: a FIFO",
+    tried: "descriptors.json is a FIFO that nobody writes to",
+    guard: "revive: read as config.json is",
+    test: [`${A}/restores.test.ts`, "that is a FIFO"],
+    edits: [
+      edit(
+        "src/lifecycle/revive.ts",
+        "parseDescriptors(readText(`${asked.directories.images}/${DESCRIPTORS_FILE}`, SPEC_FILES))",
+        "parseDescriptors(readFile(`${asked.directories.images}/${DESCRIPTORS_FILE}`))",
+      ),
+    ],
+  },
 ];
