@@ -541,4 +541,11 @@ export const GUARDS: readonly Guard[] = [
       ),
     ],
   },
+  {
+    id: "images with fewer namespaces",
+    tried: "a container is restored, by a config that has a network namespace, from images of one that had none",
+    guard: "checkRestoredNamespaces (needs criu: run it in the guest)",
+    test: [`${A}/restores.test.ts`, "network, seen at setup-namespaces"],
+    edits: [edit("src/linux/criu/restored-namespaces.ts", "if (type === later ||", "if (type !== undefined ||")],
+  },
 ];

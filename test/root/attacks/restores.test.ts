@@ -2,10 +2,10 @@
 // what the processes are. But the file that is tsrun's own, descriptors.json, gives away none of what tsrun and CRIU have.
 
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { describe, expect } from "vitest";
-import { idle } from "../harness/config.ts";
-import { restore } from "../harness/criu.ts";
+import { idle, type Json, namespaces } from "../harness/config.ts";
+import { checkpoint, counting, criu, restore } from "../harness/criu.ts";
 import { except, needs } from "../harness/needs.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 
@@ -35,4 +35,26 @@ describe("descriptors.json of hostile images", () => {
   ofTsrun("that is a FIFO keeps nobody waiting", async ({ box }) => {
     expect(await refusal(box, (file) => spawnSync("mkfifo", [file]))).toContain("is a FIFO, not a regular file");
   });
+});
+
+describe("images of a container with fewer namespaces [qemu]", { timeout: 120_000 }, () => {
+  const ofTsrun = except({ runc: "leaves the container in the host's", crun: "too" });
+  const hook = (file: string): Json => ({ hooks: { createRuntime: [{ path: "/bin/touch", args: ["touch", file] }] } });
+
+  for (const [type, at] of [
+    ["network", "setup-namespaces"],
+    ["cgroup", "post-restore"],
+  ])
+    needs(...criu, ofTsrun)(`do not put it into the host's: ${type}, seen at ${at}`, async ({ box }) => {
+      const all = ["pid", "ipc", "uts", "mount", "network", "cgroup"];
+      const container = box.container(counting(), namespaces(...all.filter((name) => name !== type)));
+      expect(await container.runDetached()).toMatchObject({ code: 0, stderr: "" });
+      await container.untilOutput("1\n");
+      expect(await checkpoint(box, container)).toMatchObject({ code: 0, stderr: "" });
+      container.configure(counting(), namespaces(...all), hook(box.path("hook")));
+      const words = `linux.namespaces: CRIU has restored the process in the host's ${type} namespace`;
+      expect(await restore(box, container)).toMatchObject({ code: 1, stderr: expect.stringContaining(words) });
+      await expect(container.state()).rejects.toThrow("does not exist");
+      expect(existsSync(box.path("hook"))).toBe(at === "post-restore");
+    });
 });
