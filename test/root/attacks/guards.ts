@@ -548,4 +548,11 @@ export const GUARDS: readonly Guard[] = [
     test: [`${A}/restores.test.ts`, "network, seen at setup-namespaces"],
     edits: [edit("src/linux/criu/restored-namespaces.ts", "if (type === later ||", "if (type !== undefined ||")],
   },
+  {
+    id: "control characters on the caller's terminal",
+    tried: "an image's entry point, which is not there, has some in its name",
+    guard: "complain: printable",
+    test: [`${A}/callers.test.ts`, "entry point reach no terminal"],
+    edits: [edit("src/lifecycle/output.ts", "writeAll(2, printable(text));", "writeAll(2, text);")],
+  },
 ];
