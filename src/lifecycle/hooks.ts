@@ -14,6 +14,7 @@ import { stopIgnoringChildren } from "../linux/sigchld.ts";
 import type { Hook, Hooks } from "../spec/config.gen.ts";
 import { type Inside, type Streams, startHook, startHookInside } from "./hook-process.ts";
 import { messageOf } from "./message.ts";
+import { printable } from "./output.ts";
 
 /** The points at which hooks run, by their names in the config. */
 export type HookKind = keyof Hooks;
@@ -92,7 +93,7 @@ function run(hook: Hook, input: Uint8Array, start: Start): string | undefined {
 function failure({ timeout }: Hook, { status, timedOut, stdout, stderr }: Ended): string | undefined {
   if (timedOut) return `hook ran past specified timeout of ${Number(timeout).toFixed(1)}s`;
   if (status === 0) return undefined;
-  return `${ending(status)}, stdout: ${printable(stdout)}, stderr: ${printable(stderr)}`;
+  return `${ending(status)}, stdout: ${printable(stdout.trimEnd())}, stderr: ${printable(stderr.trimEnd())}`;
 }
 
 /** wait4(2)'s status in words. */
@@ -101,11 +102,6 @@ function ending(status: number): string {
   const signal = status & 0x7f;
   if (signal === 0) return `exit status ${status >> 8}`;
   return `signal: ${signalName(signal)}${(status & CORE_DUMPED) === 0 ? "" : " (core dumped)"}`;
-}
-
-/** A hook in a container writes what it likes: no control characters of its may reach the caller's terminal. */
-function printable(text: string): string {
-  return text.trimEnd().replace(/[^\P{Cc}\n\t]/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 function startFailure({ path }: Hook, error: unknown): string {

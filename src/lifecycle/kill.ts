@@ -1,7 +1,6 @@
 // tsrun kill: sends a signal to a container's init, or to all its processes. runtime-spec runtime.md#kill.
 
 import { SIGKILL } from "../linux/abi/signal.ts";
-import { sendSignal } from "../linux/local.ts";
 import type { Context, ExitStatus } from "./command.ts";
 import { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
@@ -34,8 +33,8 @@ function hasOwnPidNamespace({ state }: Container): boolean {
 /** Signals every process in the container's cgroups. Returns their ids. */
 function signalAll(container: Container, number: number): readonly number[] {
   const cgroup = cgroupOf(container);
+  if (number !== SIGKILL) return cgroup.signalAll(number);
   const pids = cgroup.pids();
-  if (number === SIGKILL) cgroup.killAll();
-  else for (const pid of pids) sendSignal(pid, number);
+  cgroup.killAll();
   return pids;
 }

@@ -36,10 +36,15 @@ export function print(text: string): void {
 /** Writes to stderr. That nobody can read it is no reason to fail: there is nowhere left to say so. */
 export function complain(text: string): void {
   try {
-    writeAll(2, text);
+    writeAll(2, printable(text));
   } catch {
     // Closed, or a full disk behind it.
   }
+}
+
+/** Words may be those of a container or an image: no control character of theirs may reach the caller's terminal. */
+export function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n\t]/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** Whether `error` is a failed system call of the engine's with this errno, given by name. */

@@ -13,6 +13,7 @@ import { makeMasksReadonly } from "../linux/criu/masks.ts";
 import { type CriuOptions, type ExternalMount, REQUEST } from "../linux/criu/messages.ts";
 import { closedImages, openedImages, planOpenImages } from "../linux/criu/open-images.ts";
 import { planOpenSources } from "../linux/criu/open-sources.ts";
+import { checkRestoredNamespaces } from "../linux/criu/restored-namespaces.ts";
 import { planCriuRoot } from "../linux/criu/root.ts";
 import { DESCRIPTORS_FILE, inheritedStreams, parseDescriptors } from "../linux/criu/streams.ts";
 import { makeDirectory } from "../linux/directories.ts";
@@ -130,7 +131,7 @@ function open(request: Revival, opened: DisposableStack): Given {
       "needs a mount namespace: without one CRIU would restore mounts of the host's",
     );
   const asked = askedBy(request.flags, LOG, config.annotations ?? {});
-  const streams = parseDescriptors(readFile(`${asked.directories.images}/${DESCRIPTORS_FILE}`));
+  const streams = parseDescriptors(readText(`${asked.directories.images}/${DESCRIPTORS_FILE}`, SPEC_FILES));
   const inherited = descriptors.pairs().map(([fd]) => fd);
   return { bundle, rootfs, config, text, namespaces, inherited, asked, streams };
 }
@@ -219,6 +220,7 @@ function handlers(request: Revival, given: Given, { container, onHooks }: Shell,
   return {
     "setup-namespaces": (pid) => {
       note(pid);
+      checkRestoredNamespaces(pid, namespaces, "cgroup"); // before a hook sets up the host's for it
       give(pid, CONTAINER_ROOT); // it is what opens them
       runtimeHooks?.();
     },
@@ -227,6 +229,7 @@ function handlers(request: Revival, given: Given, { container, onHooks }: Shell,
       note(pid);
       request.beforeItRuns();
       undo.defer(() => killAndReapInit(pid));
+      checkRestoredNamespaces(pid, namespaces);
       checkRestoredLabel(pid, labelAskedFor(request, config), thisHost);
       give(pid);
       makeMasksReadonly(pid, config.linux?.maskedPaths ?? []);

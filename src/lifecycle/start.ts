@@ -38,8 +38,9 @@ export function command({ root, args: [id], log }: Context<"start">): ExitStatus
   removeFifos(container);
   if (failure.length > 0) throw startFailure(failure, state.lastCalls);
   checkBegun(container);
+  // Neither a hook that hangs nor a container that never says that it is ready must keep `delete` waiting.
+  container.unlock();
   afterStart(container);
-  container.unlock(); // a container that never says that it is ready must not keep `delete` waiting
   ready?.relay();
   return 0;
 }

@@ -89,5 +89,21 @@ function checked(value: unknown): State {
     throw new Error("not the state of a container");
   if (value.version !== VERSION) throw new Error(`version ${value.version}, not ${VERSION}: another tsrun wrote it`);
   const { version: _, ...state } = value;
+  for (const [name, type] of Object.entries(NEEDED))
+    if (typeof (state as Record<string, unknown>)[name] !== type)
+      throw new Error(`not the state of a container: ${name}`);
   return state as State;
 }
+
+/** What says which processes and cgroups are the container's. */
+const NEEDED: Partial<Record<keyof State, string>> = {
+  id: "string",
+  phase: "string",
+  pid: "number",
+  pidStart: "number",
+  bundle: "string",
+  rootfs: "string",
+  namespaces: "object",
+  hooks: "object",
+  cgroups: "object",
+};

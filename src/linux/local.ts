@@ -24,6 +24,11 @@ export function pidfdOpen(pid: number): number {
   return call("process", "pidfd_open", pid, 0);
 }
 
+/** The same, or -errno: a process of somebody's may end at any time, and threads have none. */
+export function tryPidfd(pid: number): number {
+  return syscall(syscallNumber("pidfd_open"), pid, 0);
+}
+
 /** A duplicate of another process's descriptor. pidfd_getfd(2). */
 export function pidfdGetfd(pidfd: number, fd: number): number {
   return call("process", "pidfd_getfd", pidfd, fd, 0);
@@ -34,10 +39,19 @@ export function pidfdSendSignal(pidfd: number, signal: number): void {
   call("signal", "pidfd_send_signal", pidfd, signal, 0, 0);
 }
 
+/** The same; false where the process has ended. */
+export function trySignal(pidfd: number, signal: number): boolean {
+  return sent("pidfd_send_signal", pidfd, signal, 0, 0);
+}
+
 /** Sends a signal by number; false where there is no such process. kill(2). */
 export function sendSignal(pid: number, signal: number): boolean {
-  const result = syscall(syscallNumber("kill"), pid, signal);
-  if (result < 0 && result !== -ESRCH) throw new SyscallError({ name: "kill", args: [pid, signal] }, -result, "signal");
+  return sent("kill", pid, signal);
+}
+
+function sent(name: SyscallName, ...args: readonly number[]): boolean {
+  const result = syscall(syscallNumber(name), ...args);
+  if (result < 0 && result !== -ESRCH) throw new SyscallError({ name, args }, -result, "signal");
   return result === 0;
 }
 

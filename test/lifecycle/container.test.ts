@@ -289,6 +289,8 @@ describe("readers and writers at once", () => {
       ["{", /cannot read .*state\.json: /],
       ["null", /not the state of a container/],
       ['{"version":2}', /version 2, not 1/],
+      ['{"version":1}', /state\.json: not the state of a container: id/],
+      ['{"version":1,"id":"c1","phase":"created","pidStart":1,"cgroups":{}}', /not the state of a container: pid$/],
     ] as const) {
       writeFileSync(statePath, text);
       expect(() => Container.open(root, "c1")).toThrow(words);

@@ -3,9 +3,11 @@
 
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect } from "vitest";
+import { readCgroup } from "./harness/cgroup-files.ts";
 import { idle, type Json, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { except, needs } from "./harness/needs.ts";
+import { runtimePath, settled } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
 const KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] as const;
@@ -81,6 +83,27 @@ describe("when hooks run", () => {
     const list = [1, 2, 3].map((number) => hook("createRuntime", `echo ${number} >>${file}`));
     await box.container(overrides, hooks({ createRuntime: list })).create();
     expect(readFileSync(file, "utf8")).toBe("1\n2\n3\n");
+  });
+
+  test("that of poststart may change the container, as the engine meanwhile", async ({ box }) => {
+    const container = box.container(idle());
+    const call = `${runtimePath} --root ${box.root} update --pids-limit 33 ${container.id}`;
+    container.configure(idle(), hooks({ poststart: [hook("poststart", call, { timeout: 10 })] }));
+    await container.create();
+    expect(await container.start()).toMatchObject({ code: 0, stderr: "" });
+    expect(readCgroup(container.id, "pids.max")).toBe("33");
+  });
+
+  test("one of poststart that never ends does not keep the container from being deleted", async ({ box }) => {
+    const file = box.path("begun");
+    const script = `touch ${file}; while :; do sleep 0.1; done`;
+    const container = box.container(idle(), hooks({ poststart: [hook("poststart", script)] }));
+    await container.create();
+    const starting = box.begin(["start", container.id]);
+    while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await container.delete("--force")).toMatchObject({ code: 0, stderr: "" });
+    starting.kill("SIGTERM");
+    await settled(starting);
   });
 
   test("each in its namespaces, with the root file system as it is at its point", async ({ box }) => {

@@ -12,7 +12,7 @@ import { CgroupError, errnoOf, failed } from "./error.ts";
 import { freeze, isPaused, thaw } from "./freezer.ts";
 import type { CgroupMode } from "./host.ts";
 import { checkMemoryUse } from "./memory-check.ts";
-import { killV1, killV2, processesBelow, thawV1 } from "./processes.ts";
+import { killV1, killV2, processesBelow, signalBelow, thawV1 } from "./processes.ts";
 import { removeAll } from "./remove.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
@@ -121,6 +121,15 @@ export class Cgroup {
   pids(): number[] {
     const path = this.#listed();
     return path === undefined ? [] : processesBelow(path);
+  }
+
+  /** Signals all of them. Returns their ids. */
+  signalAll(signal: number): readonly number[] {
+    const path = this.#listed();
+    if (path === undefined) return [];
+    const pids = processesBelow(path);
+    signalBelow(path, pids, signal);
+    return pids;
   }
 
   /** Sends SIGKILL to all of them. They may still be on their way out when this returns; `remove` waits. */

@@ -4,8 +4,10 @@
 // whoever was born meanwhile; if they do not get fewer the subtree is frozen (which takes a millisecond, so not at first).
 // A frozen v1 process does not die before it is thawed.
 
+import { ESRCH } from "../abi/errno.ts";
 import { SIGKILL } from "../abi/signal.ts";
-import { sendSignal } from "../local.ts";
+import { close } from "../files.ts";
+import { sendSignal, tryPidfd, trySignal } from "../local.ts";
 import { holdsStill } from "./freezer.ts";
 import { visit } from "./tree.ts";
 import { readFile, writeFile } from "./write.ts";
@@ -13,7 +15,11 @@ import { readFile, writeFile } from "./write.ts";
 /** Process ids in `path` and below, as tsrun's pid namespace numbers them; empty when the cgroup is gone. */
 export function processesBelow(path: string): number[] {
   const found: number[] = [];
-  visit(path, { enter: (cgroup) => void found.push(...processesIn(cgroup)) });
+  visit(path, {
+    enter: (cgroup) => {
+      for (const pid of processesIn(cgroup)) found.push(pid); // one by one: a call takes no more than 65534 arguments
+    },
+  });
   return found;
 }
 
@@ -25,6 +31,30 @@ function processesIn(path: string): number[] {
     .split("\n")
     .map(Number)
     .filter((pid) => pid > 0);
+}
+
+/** Processes that are held by a descriptor at a time. */
+const AT_ONCE = 256;
+
+/**
+ * Signals those of the processes that are in `path` or below. Their numbers may be others' by now: each is held by a pidfd when
+ * it is looked for once more.
+ */
+export function signalBelow(path: string, pids: readonly number[], signal: number): void {
+  for (let at = 0; at < pids.length; at += AT_ONCE) {
+    using undo = new DisposableStack();
+    const held = pids.slice(at, at + AT_ONCE).map((pid) => ({ pid, pidfd: tryPidfd(pid) }));
+    for (const { pidfd } of held) if (pidfd >= 0) undo.defer(() => close(pidfd));
+    const there = new Set(processesBelow(path));
+    for (const { pid, pidfd } of held) if (there.has(pid)) signalHeld(pid, pidfd, signal);
+  }
+}
+
+function signalHeld(pid: number, pidfd: number, signal: number): void {
+  if (pidfd === -ESRCH) return;
+  // Of a thread, which is what a threaded cgroup lists, there is none.
+  if (pidfd < 0) sendSignal(pid, signal);
+  else trySignal(pidfd, signal);
 }
 
 /** Ends everything in a v2 subtree. Returns false where the kernel has no such file or refuses. */
@@ -44,10 +74,8 @@ export function killV1(path: string, freezer: string | undefined): void {
     // What has its signal forks no more, so nothing new means that nothing new can come.
     if (fresh.length === 0) break;
     if (round === FREEZE_AFTER && freezer !== undefined) writeFile(`${freezer}/freezer.state`, "FROZEN");
-    for (const pid of fresh) {
-      sendSignal(pid, SIGKILL);
-      killed.add(pid);
-    }
+    signalBelow(path, fresh, SIGKILL);
+    for (const pid of fresh) killed.add(pid);
   }
   if (freezer !== undefined) thawV1(freezer);
 }

@@ -7,7 +7,7 @@ import { AT_FDCWD, AT_REMOVEDIR } from "../abi/fcntl.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { close } from "../files.ts";
 import { syscall } from "../libc.ts";
-import { pidfdOpen } from "../local.ts";
+import { tryPidfd } from "../local.ts";
 import { POLLIN, poll, sleep } from "../poll.ts";
 import { errnoOf, failed } from "./error.ts";
 import { processesBelow } from "./processes.ts";
@@ -72,14 +72,6 @@ function heardOfEnd(path: string, deadline: number): boolean {
   const heard = !ended(0) && ended(deadline - performance.now()); // a zombie has ended, and may be in it for a moment
   close(pidfd);
   return heard;
-}
-
-function tryPidfd(pid: number): number {
-  try {
-    return pidfdOpen(pid);
-  } catch {
-    return -1; // it has ended just now
-  }
 }
 
 function rmdir({ parent, name }: Left): string | undefined {

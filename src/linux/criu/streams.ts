@@ -8,6 +8,7 @@
 // Of anything else the file has the path, as runc writes it: the container's own terminal has its own way, and what is inside CRIU
 // finds there.
 
+import { ConfigError } from "../errors.ts";
 import { type FileStatus, statusOf } from "../file-status.ts";
 import { linkTarget, readText } from "../files.ts";
 import type { CriuOptions } from "./messages.ts";
@@ -59,10 +60,21 @@ function isOutside(name: string): boolean {
   return name.startsWith(FILE) || name.startsWith(TTY);
 }
 
-/** The text of the file as names. @throws Error where it is something else */
+/**
+ * The text of the file as names. Those of more than three streams would give the container descriptors of CRIU's own, of
+ * directories of the host's among them. @throws ConfigError where it is something else
+ */
 export function parseDescriptors(text: string): string[] {
-  const names: unknown = JSON.parse(text);
-  if (!Array.isArray(names) || !names.every((name) => typeof name === "string"))
-    throw new Error(`${DESCRIPTORS_FILE} is no list of strings`);
+  const names = parseJson(text);
+  if (!Array.isArray(names) || names.length > 3 || !names.every((name) => typeof name === "string"))
+    throw new ConfigError("--image-path", `${DESCRIPTORS_FILE} is no list of three strings`);
   return names;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

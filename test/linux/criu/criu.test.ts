@@ -113,15 +113,27 @@ describe("namespaces that are shared", () => {
 
 describe("the streams", () => {
   test("are inherited by their names in the dump, if they led outside", () => {
-    const names = parseDescriptors('["/dev/null","pipe:[77]","file[1b:20c019]","tty[8800:1a]","tty[8800:1a]"]');
+    const names = parseDescriptors('["/dev/null","pipe:[77]","file[1b:20c019]"]');
     expect(inheritedStreams(names)).toEqual([
       { key: "pipe:[77]", fd: 1 },
       { key: "file[1b:20c019]", fd: 2 },
-      { key: "tty[8800:1a]", fd: 3 },
-      { key: "tty[8800:1a]", fd: 4 },
     ]);
-    expect(externalFiles(names)).toEqual(["file[1b:20c019]", "tty[8800:1a]"]);
-    expect(() => parseDescriptors('{"0":"pipe:[1]"}')).toThrow("no list");
+    expect(externalFiles(names)).toEqual(["file[1b:20c019]"]);
+    const terminals = parseDescriptors('["/dev/null","tty[8800:1a]","tty[8800:1a]"]');
+    expect(inheritedStreams(terminals)).toEqual([
+      { key: "tty[8800:1a]", fd: 1 },
+      { key: "tty[8800:1a]", fd: 2 },
+    ]);
+    expect(externalFiles(terminals)).toEqual(["tty[8800:1a]"]);
+  });
+
+  for (const text of ['{"0":"pipe:[1]"}', "[1]", "null", "pipe:[1]", ""])
+    test(`are not what ${JSON.stringify(text)} says`, () => {
+      expect(() => parseDescriptors(text)).toThrow("--image-path: descriptors.json is no list of three strings");
+    });
+
+  test("are three: the numbers behind are descriptors of CRIU's own", () => {
+    expect(() => parseDescriptors('["a","b","c","pipe:[1]"]')).toThrow("no list of three strings");
   });
 });
 

@@ -160,3 +160,26 @@ describe("a bundle", () => {
     expect(existsSync(mark)).toBe(false);
   });
 });
+
+describe("control characters of somebody's", () => {
+  const CODES = "\x1b]0;title\x07\x9b2J";
+
+  const ofTsrun = except({ runc: "hands them on", crun: "too" });
+
+  needs(ofTsrun)("in an image's entry point reach no terminal", async ({ box }) => {
+    const container = box.container({ process: { args: [CODES] } });
+    const run = ["run", "--bundle", container.bundle, container.id];
+    for (const log of [["--log", box.path("log")], []]) {
+      const { stderr } = await box.call([...log, ...run]);
+      expect(stderr).toContain("\\x9b2J");
+      expect(stderr.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+    }
+  });
+
+  needs(ofTsrun)("in the name of a container's directory neither", async ({ box }) => {
+    const directory = join(box.root, "\x1b]0;title\x07");
+    mkdirSync(directory, { recursive: true });
+    expect((await box.call(["list"])).stderr).toContain("load container \\x1b]0;title\\x07: invalid");
+    rmSync(directory, { recursive: true });
+  });
+});

@@ -521,4 +521,65 @@ export const GUARDS: readonly Guard[] = [
       ),
     ],
   },
+  {
+    id: "kill --all: a number that is another's by now",
+    tried:
+      "a process of the container ends between being listed and being signalled, and one of the host's has its number",
+    guard: "signalBelow: it is held by a pidfd, and looked for once more",
+    test: ["test/linux/cgroups/processes.test.ts", "who has the number of one that ended meanwhile"],
+    edits: [
+      edit(
+        "src/linux/cgroups/processes.ts",
+        "const there = new Set(processesBelow(path));",
+        "const there = new Set(pids);",
+      ),
+    ],
+  },
+  {
+    id: "a cgroup with more processes than a call takes arguments",
+    tried: "a container without a limit has 65535 processes: it cannot be listed, killed or deleted",
+    guard: "processesBelow: one by one",
+    test: ["test/linux/cgroups/processes.test.ts", "there may be more of them"],
+    edits: [
+      edit(
+        "src/linux/cgroups/processes.ts",
+        "for (const pid of processesIn(cgroup)) found.push(pid);",
+        "found.push(...processesIn(cgroup));",
+      ),
+    ],
+  },
+  {
+    id: "hostile images: descriptors of CRIU's own",
+    tried: "descriptors.json gives a container in the images what is CRIU's fourth descriptor",
+    guard: "parseDescriptors: the three streams and no more",
+    test: [`${A}/restores.test.ts`, "names no more than three"],
+    edits: [edit("src/linux/criu/streams.ts", "names.length > 3", "names.length > 300")],
+  },
+  {
+    id: "hostile images: a FIFO",
+    tried: "descriptors.json is a FIFO that nobody writes to",
+    guard: "revive: read as config.json is",
+    test: [`${A}/restores.test.ts`, "that is a FIFO"],
+    edits: [
+      edit(
+        "src/lifecycle/revive.ts",
+        "parseDescriptors(readText(`${asked.directories.images}/${DESCRIPTORS_FILE}`, SPEC_FILES))",
+        "parseDescriptors(readFile(`${asked.directories.images}/${DESCRIPTORS_FILE}`))",
+      ),
+    ],
+  },
+  {
+    id: "images with fewer namespaces",
+    tried: "a container is restored, by a config that has a network namespace, from images of one that had none",
+    guard: "checkRestoredNamespaces (needs criu: run it in the guest)",
+    test: [`${A}/restores.test.ts`, "network, seen at setup-namespaces"],
+    edits: [edit("src/linux/criu/restored-namespaces.ts", "if (type === later ||", "if (type !== undefined ||")],
+  },
+  {
+    id: "control characters on the caller's terminal",
+    tried: "an image's entry point, which is not there, has some in its name",
+    guard: "complain: printable",
+    test: [`${A}/callers.test.ts`, "entry point reach no terminal"],
+    edits: [edit("src/lifecycle/output.ts", "writeAll(2, printable(text));", "writeAll(2, text);")],
+  },
 ];
