@@ -13,6 +13,7 @@ import { makeMasksReadonly } from "../linux/criu/masks.ts";
 import { type CriuOptions, type ExternalMount, REQUEST } from "../linux/criu/messages.ts";
 import { closedImages, openedImages, planOpenImages } from "../linux/criu/open-images.ts";
 import { planOpenSources } from "../linux/criu/open-sources.ts";
+import { checkKnowsLabels, checkRestoredLabel } from "../linux/criu/restored-label.ts";
 import { checkRestoredNamespaces } from "../linux/criu/restored-namespaces.ts";
 import { planCriuRoot } from "../linux/criu/root.ts";
 import { DESCRIPTORS_FILE, inheritedStreams, parseDescriptors } from "../linux/criu/streams.ts";
@@ -29,7 +30,6 @@ import {
 } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
 import { planKeyring } from "../linux/identity.ts";
-import { checkRestoredLabel } from "../linux/lsm.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, dirname, resolveFrom } from "../linux/paths.ts";
 import { Plan } from "../linux/plan.ts";
@@ -123,6 +123,7 @@ function open(request: Revival, opened: DisposableStack): Given {
   const config = parseConfig(text, file);
   const rootfs = resolveFrom(bundle, config.root.path);
   checkRequest(request, config, rootfs);
+  checkKnowsLabels(labelAskedFor(request, config), thisHost);
   const descriptors = opened.use(new Descriptors());
   const namespaces = openNamespaces(config.linux, descriptors);
   if (!hasNamespace(namespaces, "mount"))
@@ -230,11 +231,12 @@ function handlers(request: Revival, given: Given, { container, onHooks }: Shell,
       request.beforeItRuns();
       undo.defer(() => killAndReapInit(pid));
       checkRestoredNamespaces(pid, namespaces);
-      checkRestoredLabel(pid, labelAskedFor(request, config), thisHost);
       give(pid);
       makeMasksReadonly(pid, config.linux?.maskedPaths ?? []);
       container.update({ phase: "created", namespaces: namespacesOf(container.state, namespaces, pid) });
     },
+    // Only now has it the credentials and the label that it will run with.
+    "pre-resume": () => checkRestoredLabel(container.state.pid, labelAskedFor(request, config), thisHost),
     "orphan-pts-master": (_, master) => {
       if (master !== undefined) request.onTerminal(master, "/dev/ptmx");
     },

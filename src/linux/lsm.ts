@@ -11,7 +11,7 @@ import { O_DIRECTORY, O_PATH, O_WRONLY, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, 
 import { close, openat2, syscall } from "./calls.ts";
 import { ConfigError, SafetyViolation } from "./errors.ts";
 import { isRootOfProcfs } from "./file-status.ts";
-import { close as closeNow, open, readText } from "./files.ts";
+import { close as closeNow, open } from "./files.ts";
 import type { Host } from "./host.ts";
 import type { Plan } from "./plan.ts";
 
@@ -29,22 +29,6 @@ export function checkModules(process: Confined, mountLabel: Linux["mountLabel"],
   for (const [field, label] of Object.entries(labels))
     if (label && !host.hasSELinux())
       throw new ConfigError(field, "selinux label is specified in config, but selinux is disabled or not supported");
-}
-
-/**
- * Refuses a process that was to be under an SELinux label and is under the caller's own, which may do more: CRIU leaves it so where
- * it was built without SELinux. @throws SafetyViolation
- */
-export function checkRestoredLabel(pid: number, label: Process["selinuxLabel"], host: Host): void {
-  if (!label || !host.hasSELinux()) return;
-  const own = labelOf("self");
-  if (label === own || labelOf(pid) !== own) return;
-  throw new SafetyViolation("process.selinuxLabel", `CRIU has restored the process as ${own}, not as ${label}`);
-}
-
-/** proc_pid_attr(5). The kernel ends it with a NUL. */
-function labelOf(process: number | "self"): string {
-  return readText(`/proc/${process}/attr/current`).replaceAll("\0", "").trimEnd();
 }
 
 /** Opens the host's procfs for a process that needs it; undefined for one that asks for nothing. */
