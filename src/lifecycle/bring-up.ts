@@ -8,45 +8,37 @@ import { type Agent, AgentEnded } from "../linux/agent/agent.ts";
 import type { Cgroup } from "../linux/cgroups/cgroup.ts";
 import { ConfigError } from "../linux/errors.ts";
 import { linkStatusOf } from "../linux/file-status.ts";
-import { writeText } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
 import type { AgentKernel } from "../linux/kernel.ts";
 import { mkfifo } from "../linux/local.ts";
 import { checkModules, procfsFor } from "../linux/lsm.ts";
-import { hasNamespace, type JoinedNamespace, type Namespaces } from "../linux/namespaces.ts";
+import type { JoinedNamespace, Namespaces } from "../linux/namespaces.ts";
 import { absolute, resolveFrom } from "../linux/paths.ts";
 import type { Answers, Plan } from "../linux/plan.ts";
 import type { Program, StartFifos } from "../linux/programs.ts";
-import { joinRdt, makeRdt, rdtRecord } from "../linux/rdt/group.ts";
-import { setLimits } from "../linux/rlimits.ts";
 import { checkMountNamespace } from "../linux/rootfs.ts";
-import { inUserNamespace } from "../linux/user-namespace.ts";
 import type { Config } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
 import { type Born, beget, expectHeir } from "./beget.ts";
-import { giveCgroup } from "./cgroup-ownership.ts";
+import { claim } from "./claim.ts";
 import { checkConsole } from "./console.ts";
-import { Container } from "./container.ts";
+import type { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
-import { unmountRoot } from "./destroy.ts";
-import { firstState, mountBefore } from "./first-state.ts";
-import { hasCreateHooks, runPoststop } from "./hook-points.ts";
-import { checkIdMaps, checkIds, writeIdMaps } from "./id-maps.ts";
+import { equip, startOf } from "./equip.ts";
+import { runPoststop } from "./hook-points.ts";
 import { IdmappedMounts } from "./idmapped-mounts.ts";
-import { checkNetDevices, NetDevices } from "./net-devices.ts";
-import { prepareNotify, withNotify } from "./notify-create.ts";
+import { checkNetDevices, type NetDevices } from "./net-devices.ts";
+import { withNotify } from "./notify-create.ts";
 import { initKilled, outOfMemory } from "./oom-death.ts";
 import { openNamespaces } from "./open-namespaces.ts";
 import { sendPidfd } from "./pidfd-socket.ts";
-import { Placement } from "./placement.ts";
 import { planInside } from "./plan-inside.ts";
-import { processStat } from "./process-identity.ts";
 import type { Request } from "./request.ts";
 import { checkRootless } from "./rootless.ts";
 import { compileFilter } from "./seccomp-filter.ts";
 import { SPEC_FILES } from "./spec-files.ts";
-import { giveStreams, preservedDescriptors } from "./stdio.ts";
+import { preservedDescriptors } from "./stdio.ts";
 import { pidsOfHeir } from "./succession.ts";
 import { isOrdinaryUser } from "./users.ts";
 import { warnOf } from "./warnings.ts";
@@ -82,15 +74,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     if (needsPoststop) runPoststop(container.state, request.log);
   });
   request.beforehand?.();
-  const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
-  const placement = new Placement(request, config);
-  const rdt = linux?.intelRdt && rdtRecord(linux.intelRdt, request.id);
-  const places = { bundle, rootfs, cgroups: placement.record, ...(rdt && { rdt }), ...mountBefore(namespaces, rootfs) };
-  container.update(firstState(request, config, places));
-  undo.defer(() => unmountRoot(container.state));
-  writeText(container.configPath, text, 0o600); // what was checked, whatever the file is by now
-  if (notified) prepareNotify(container.directory);
-  if (rdt !== undefined && linux?.intelRdt !== undefined) undo.use(makeRdt(rdt, linux.intelRdt));
+  const { container, placement, rdt } = claim({ request, config, text, notified, bundle, rootfs, namespaces }, undo);
   const birthplace = placement.before(undo);
   const pids = pidsOfHeir(config, namespaces, request.log);
   const heir = pids && expectHeir(undo, descriptors, request.log.tell);
@@ -134,20 +118,11 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const born = expected.meet();
   const { child: first, kernel } = born;
   bear(born);
-  const cgroup = placement.around(first.pid, undo);
-  if (request.debug)
-    request.log.debug(`init is process ${first.pid}; its cgroups: ${JSON.stringify(placement.record.paths)}`);
-  settleIds(config, namespaces, first.pid);
-  idmapped.map(first.pid);
-  const netDevices = undo.use(new NetDevices());
-  netDevices.move(linux?.netDevices, first.pid);
-  if (rdt !== undefined) joinRdt(rdt, first.pid);
-  giveCgroup(cgroup, config, first.pid);
-  if (config.process !== undefined) setLimits(first.pid, config.process.rlimits);
-  container.note({ pid: first.pid, pidStart: startOf(first.pid), cgroupsMade: true, cgroups: cgroup.record() });
-  // Hooks may ask for the state. Otherwise nobody has a use for it before all is there.
-  if (hasCreateHooks(config)) container.update({});
-  if (config.process !== undefined) giveStreams(config.process, linux?.namespaces ?? [], first.pid);
+  const { cgroup, netDevices } = equip(
+    first.pid,
+    { request, config, namespaces, idmapped, container, placement, rdt },
+    undo,
+  );
   kept.push(config, plan, given, expected, born);
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const run = (each: AgentKernel, what: Plan) => runLimited(each, what, cgroup, linux?.resources?.memory?.limit);
@@ -201,22 +176,6 @@ function open(request: Request, config: Config, bundle: string, undo: Disposable
   const procfs = descriptors.ownIfAny(procfsFor(config.process ?? {}));
   const { env, fds } = preserved;
   return { descriptors, namespaces, idmapped, procfs, env, firstPrivateFd: 3 + fds.length };
-}
-
-/** Sees to it that the container's ids are some of the host's. */
-function settleIds(config: Config, namespaces: Namespaces, pid: number): void {
-  if (namespaces.created.has("user")) writeIdMaps(pid, config.linux ?? {});
-  else if (hasNamespace(namespaces, "user")) {
-    checkIdMaps(pid, config.linux ?? {});
-    checkIds(config, pid);
-  } else if (inUserNamespace()) checkIds(config, "self");
-}
-
-/** When init started. Without it nobody could tell it from a later process. */
-function startOf(pid: number): number {
-  const stat = processStat(pid);
-  if (stat === undefined) throw new AgentEnded(pid, "is gone");
-  return stat.start;
 }
 
 /** In the words that callers of runc's look for. */
