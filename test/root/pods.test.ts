@@ -7,7 +7,6 @@ import { idle, type Json, linux, MOUNTS, namespaces, sh } from "./harness/config
 import { ConsoleSocket } from "./harness/console.ts";
 import type { Container } from "./harness/container.ts";
 import { DescriptorSocket } from "./harness/descriptor-socket.ts";
-import { test } from "./harness/fixture.ts";
 import { ListenerSocket } from "./harness/listener.ts";
 import { except, needs } from "./harness/needs.ts";
 import { outputOf } from "./harness/run.ts";
@@ -85,7 +84,7 @@ describe("what is in a pod is as what is alone", () => {
     ],
   ];
   for (const [name, overrides] of rows)
-    test(name, async ({ box }) => {
+    needs()(name, async ({ box }) => {
       const { joined } = await pod(box);
       const report = async (kind: Json) => await outputOf(box, sh(REPORT), kind, ...overrides);
       const expected = await report(alone);
@@ -108,7 +107,7 @@ describe("what is in a pod is as what is alone", () => {
 });
 
 describe("the pid of a container in a pod", () => {
-  test("is that of the process, in the state, the pid file and its cgroup", async ({ box }) => {
+  needs()("is that of the process, in the state, the pid file and its cgroup", async ({ box }) => {
     const { first, joined } = await pod(box);
     const container = box.container(sh("echo $$; exec sleep 1000"), joined);
     const pidFile = box.path("pid");
@@ -156,7 +155,7 @@ describe("the pid of a container in a pod", () => {
         expect(container.output()).toBe("0\n");
       });
 
-  test("is told to hooks, which find it there", async ({ box }) => {
+  needs()("is told to hooks, which find it there", async ({ box }) => {
     const { joined } = await pod(box);
     const told = box.path("told");
     const hook = { path: "/bin/sh", args: ["sh", "-c", `cat >> ${told}; echo >> ${told}`] };
@@ -189,8 +188,8 @@ describe("the pid of a container in a pod", () => {
 describe("a container in a pod", () => {
   const classic = needs(except({ crun: "refuses the option" }));
   for (const [options, declare] of [
-    [[], test],
-    [["hidepid=0"], test],
+    [[], needs()],
+    [["hidepid=0"], needs()],
     [["iversion"], classic], // known to mount(2) alone
   ] as const)
     declare(`has a procfs that shows the pod, to all in it: ${options}`, async ({ box }) => {
@@ -206,7 +205,7 @@ describe("a container in a pod", () => {
       expect(all.split(" ").length).toBeLessThan(6);
     });
 
-  test("has its terminal, as the leader of a session", async ({ box }) => {
+  needs()("has its terminal, as the leader of a session", async ({ box }) => {
     const { joined } = await pod(box);
     const socket = new ConsoleSocket(box);
     const container = box.container(
@@ -225,18 +224,18 @@ describe("a container in a pod", () => {
     await console.until(/INTERRUPTED/);
   });
 
-  test("ends with its status where it is run in the foreground", async ({ box }) => {
+  needs()("ends with its status where it is run in the foreground", async ({ box }) => {
     const { joined } = await pod(box);
     expect(await box.container(sh("echo out; exit 7"), joined).run()).toMatchObject({ code: 7, stdout: "out\n" });
   });
 
-  test("may be allowed one process alone", async ({ box }) => {
+  needs()("may be allowed one process alone", async ({ box }) => {
     const { joined } = await pod(box);
     const one = linux({ resources: { pids: { limit: 1 } } });
     expect(await outputOf(box, { process: { args: ["echo", "made"] } }, joined, one)).toBe("made\n");
   });
 
-  test("can be joined by exec", async ({ box }) => {
+  needs()("can be joined by exec", async ({ box }) => {
     const { joined } = await pod(box);
     const container = box.container(idle(), joined);
     expect((await container.runDetached()).code).toBe(0);
@@ -247,7 +246,7 @@ describe("a container in a pod", () => {
     expect(ofInit).toBe(own);
   });
 
-  test("leaves nothing behind where its program is not there", async ({ box }) => {
+  needs()("leaves nothing behind where its program is not there", async ({ box }) => {
     const { joined, first } = await pod(box);
     const container = box.container({ process: { args: ["/no/such"] } }, joined);
     const { code } = await container.create();
