@@ -94,17 +94,20 @@ describe("when hooks run", () => {
     expect(readCgroup(container.id, "pids.max")).toBe("33");
   });
 
-  test("one of poststart that never ends does not keep the container from being deleted", async ({ box }) => {
-    const file = box.path("begun");
-    const script = `touch ${file}; while :; do sleep 0.1; done`;
-    const container = box.container(idle(), hooks({ poststart: [hook("poststart", script)] }));
-    await container.create();
-    const starting = box.begin(["start", container.id]);
-    while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(await container.delete("--force")).toMatchObject({ code: 0, stderr: "" });
-    starting.kill("SIGTERM");
-    await settled(starting);
-  });
+  needs(except({ runc: "1.1 runs it at create", crun: "leaves the hook behind" }))(
+    "one of poststart that never ends does not keep the container from being deleted",
+    async ({ box }) => {
+      const file = box.path("begun");
+      const script = `touch ${file}; while :; do sleep 0.1; done`;
+      const container = box.container(idle(), hooks({ poststart: [hook("poststart", script)] }));
+      await container.create();
+      const starting = box.begin(["start", container.id]);
+      while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(await container.delete("--force")).toMatchObject({ code: 0, stderr: "" });
+      starting.kill("SIGTERM");
+      await settled(starting);
+    },
+  );
 
   test("each in its namespaces, with the root file system as it is at its point", async ({ box }) => {
     const { file, overrides } = journal(box);
