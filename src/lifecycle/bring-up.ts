@@ -26,10 +26,9 @@ import { checkConsole } from "./console.ts";
 import type { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
 import { equip, startOf } from "./equip.ts";
-import { runPoststop } from "./hook-points.ts";
 import { IdmappedMounts } from "./idmapped-mounts.ts";
 import { checkNetDevices, type NetDevices } from "./net-devices.ts";
-import { withNotify } from "./notify-create.ts";
+import { prepareNotify, withNotify } from "./notify-create.ts";
 import { initKilled, outOfMemory } from "./oom-death.ts";
 import { openNamespaces } from "./open-namespaces.ts";
 import { sendPidfd } from "./pidfd-socket.ts";
@@ -67,14 +66,10 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const { descriptors, namespaces, idmapped, procfs } = given;
   const seccomp = linux?.seccomp === undefined ? undefined : compileFilter(linux.seccomp, request.root);
 
-  let needsPoststop = false;
-  undo.defer(() => {
-    // runtime.md#lifecycle: after a hook that failed the container is destroyed, and then these run. What else fails once
-    // hooks have run, or a container is whole, ends in the same way: somebody must take down what the hooks have set up.
-    if (needsPoststop) runPoststop(container.state, request.log);
-  });
   request.beforehand?.();
-  const { container, placement, rdt } = claim({ request, config, text, notified, bundle, rootfs, namespaces }, undo);
+  const claimed = claim(request, { config, text, bundle, rootfs, namespaces }, undo);
+  const { container, placement, onHooks } = claimed;
+  if (notified) prepareNotify(container.directory);
   const birthplace = placement.before(undo);
   const pids = pidsOfHeir(config, namespaces, request.log);
   const heir = pids && expectHeir(undo, descriptors, request.log.tell);
@@ -103,9 +98,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
     namespaces,
     cgroups: placement.shown(),
     container,
-    onHooks: () => {
-      needsPoststop = true;
-    },
+    onHooks,
     seccomp,
     procfs,
     leftOpen: expected.leftOpen,
@@ -118,16 +111,12 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const born = expected.meet();
   const { child: first, kernel } = born;
   bear(born);
-  const { cgroup, netDevices } = equip(
-    first.pid,
-    { request, config, namespaces, idmapped, container, placement, rdt },
-    undo,
-  );
+  const { cgroup, netDevices } = equip(first.pid, { ...claimed, request, config, namespaces, idmapped }, undo);
   kept.push(config, plan, given, expected, born);
   // Hooks have run by the last of the plan: until then the container is not said to be created.
   const run = (each: AgentKernel, what: Plan) => runLimited(each, what, cgroup, linux?.resources?.memory?.limit);
   const answers = run(kernel, plan);
-  needsPoststop = true;
+  onHooks();
   check(answers);
   const program = programOf?.(answers, kernel);
   const meet = (heir: Born): void => {

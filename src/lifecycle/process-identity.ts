@@ -60,15 +60,10 @@ export function isAlive(pid: number, start: number): boolean {
  */
 export function signalProcess(pid: number, start: number, signal: number): boolean {
   if (pid <= 0) return false;
+  using undo = new DisposableStack();
   try {
-    const pidfd = pidfdOpen(pid);
-    try {
-      if (!isAlive(pid, start)) return false;
-      pidfdSendSignal(pidfd, signal);
-      return true;
-    } finally {
-      close(pidfd);
-    }
+    const pidfd = undo.adopt(pidfdOpen(pid), close);
+    return isAlive(pid, start) && pidfdSendSignal(pidfd, signal);
   } catch (error) {
     if (error instanceof SyscallError && error.errno === ESRCH) return false;
     throw error;

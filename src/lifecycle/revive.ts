@@ -26,26 +26,24 @@ import {
   readText as readFile,
   realPath,
   removeDirectory,
-  writeText,
 } from "../linux/files.ts";
 import { thisHost } from "../linux/host.ts";
 import { planKeyring } from "../linux/identity.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import { absolute, dirname, resolveFrom } from "../linux/paths.ts";
 import { Plan } from "../linux/plan.ts";
-import { joinRdt, makeRdt, type RdtRecord, rdtRecord } from "../linux/rdt/group.ts";
+import { joinRdt } from "../linux/rdt/group.ts";
 import type { Config, User } from "../spec/config.gen.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
 import { checkRequest } from "./bring-up.ts";
+import { type Claim, type Claiming, claim } from "./claim.ts";
 import type { FlagsOf } from "./command-table.ts";
-import { Container } from "./container.ts";
+import type { Container } from "./container.ts";
 import { type Asked, ask, askedBy } from "./criu-options.ts";
 import { Descriptors } from "./descriptors.ts";
-import { firstState } from "./first-state.ts";
-import { createHooks, runPoststop } from "./hook-points.ts";
+import { createHooks } from "./hook-points.ts";
 import { openNamespaces } from "./open-namespaces.ts";
-import { Placement } from "./placement.ts";
 import { processStat } from "./process-identity.ts";
 import type { Request } from "./request.ts";
 import { SPEC_FILES } from "./spec-files.ts";
@@ -63,13 +61,7 @@ export interface Revival extends Request {
 }
 
 /** What is read and opened before anything is made. */
-interface Given {
-  readonly bundle: string;
-  readonly rootfs: string;
-  readonly config: Config;
-  /** The configuration as it is in the file. */
-  readonly text: string;
-  readonly namespaces: Namespaces;
+interface Given extends Claiming {
   /** Descriptors of namespaces, for CRIU. */
   readonly inherited: readonly number[];
   readonly asked: Asked;
@@ -77,28 +69,20 @@ interface Given {
   readonly streams: readonly string[];
 }
 
-/** A container without processes. */
-interface Shell {
-  readonly container: Container;
-  readonly placement: Placement;
-  readonly rdt: RdtRecord | undefined;
-  /** Once it is called a container that fails ends with its poststop hooks. */
-  readonly onHooks: () => void;
-}
-
 /** Makes the container, which runs then. Disposing of `undo` unmakes it. */
 export function revive(request: Revival, undo: DisposableStack): Container {
   using opened = new DisposableStack();
   const given = open(request, opened);
   request.beforehand?.();
-  const shell = claim(request, given, undo);
-  const { container } = shell;
+  const claimed = claim(request, given, undo);
+  const { container, placement } = claimed;
+  placement.before(undo);
   const place = makePlace(container, "criu-root", opened);
   const { directories, planImages } = readable(given, () => makePlace(container, "criu-images", opened));
   let around: Partial<CriuOptions> = {};
   const criu = opened.use(
     Criu.toRestore(directories, given.inherited, (pid, kernel) => {
-      const cg_root = placeCriu(pid, shell, undo);
+      const cg_root = placeCriu(pid, claimed, undo);
       const keepNamespace = (): void => void opened.adopt(openFile(`/proc/${pid}/ns/mnt`, O_RDONLY), close);
       const plan = new Plan();
       planKeyring(plan, request.id);
@@ -106,12 +90,12 @@ export function revive(request: Revival, undo: DisposableStack): Container {
       planImages(plan);
       kernel.run(plan);
       const last = new Plan();
-      around = { cg_root, root, ext_mnt: planSources(last, given, shell, place) };
+      around = { cg_root, root, ext_mnt: planSources(last, given, claimed, place) };
       return last;
     }),
   );
   const options = { ...optionsOf(request, given), ...around };
-  restore(criu, options, given.asked, handlers(request, given, shell, undo));
+  restore(criu, options, given.asked, handlers(request, given, claimed, undo));
   return container;
 }
 
@@ -137,28 +121,8 @@ function open(request: Revival, opened: DisposableStack): Given {
   return { bundle, rootfs, config, text, namespaces, inherited, asked, streams };
 }
 
-/** Takes the id and makes the cgroup, but for a unit of systemd's. */
-function claim(request: Revival, { config, text, bundle, rootfs }: Given, undo: DisposableStack): Shell {
-  let needsPoststop = false;
-  undo.defer(() => {
-    if (needsPoststop) runPoststop(container.state, request.log);
-  });
-  const container = undo.adopt(Container.create(request.root, request.id), (made) => made.remove());
-  const placement = new Placement(request, config);
-  const { intelRdt } = config.linux ?? {};
-  const rdt = intelRdt && rdtRecord(intelRdt, request.id);
-  container.update(firstState(request, config, { bundle, rootfs, cgroups: placement.record, ...(rdt && { rdt }) }));
-  writeText(container.configPath, text, 0o600);
-  if (rdt !== undefined && intelRdt !== undefined) undo.use(makeRdt(rdt, intelRdt));
-  placement.before(undo);
-  const onHooks = (): void => {
-    needsPoststop = true;
-  };
-  return { container, placement, rdt, onHooks };
-}
-
 /** Brings what becomes CRIU in. Where it is then, the processes will be, wherever those of the images were. */
-function placeCriu(pid: number, { container, placement, rdt }: Shell, undo: DisposableStack): CgroupRoot[] {
+function placeCriu(pid: number, { container, placement, rdt }: Claim, undo: DisposableStack): CgroupRoot[] {
   const cgroup = placement.around(pid, undo);
   if (cgroup.unit === undefined) cgroup.add(pid); // systemd has done it
   container.update({ cgroupsMade: true, cgroups: cgroup.record() });
@@ -177,7 +141,7 @@ function readable({ asked: { directories }, namespaces }: Given, makePlace: () =
 }
 
 /** The mounts that are not the container's own, with sources that its own root can bind, where it has one. */
-function planSources(plan: Plan, given: Given, { placement }: Shell, kept: string): readonly ExternalMount[] {
+function planSources(plan: Plan, given: Given, { placement }: Claim, kept: string): readonly ExternalMount[] {
   const { config, bundle, namespaces } = given;
   const mounts = mountsToSupply({ config, bundle, cgroups: placement.shown() });
   if (!hasNamespace(namespaces, "user")) return mounts;
@@ -212,7 +176,7 @@ function restore(criu: Criu, opts: CriuRequest["opts"] & object, { log }: Asked,
 }
 
 /** The hooks createContainer and startContainer do not run: what they were to set up was so when the images were made. */
-function handlers(request: Revival, given: Given, { container, onHooks }: Shell, undo: DisposableStack): Handlers {
+function handlers(request: Revival, given: Given, { container, onHooks }: Claim, undo: DisposableStack): Handlers {
   const { config, namespaces } = given;
   const { runtimeHooks } = createHooks(config, container, onHooks);
   const note = (pid: number): void => container.note({ pid, pidStart: processStat(pid)?.start ?? 0 });

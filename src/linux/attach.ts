@@ -5,7 +5,7 @@ import { MOUNT_ATTR_RDONLY } from "./abi/mount.ts";
 import { STATFS_SIZE } from "./abi/stat.ts";
 import { close, mountSetattr, moveMount, syscall } from "./calls.ts";
 import { SafetyViolation } from "./errors.ts";
-import { PROC_SUPER_MAGIC } from "./file-status.ts";
+import { PROC_SUPER_MAGIC, typeIn } from "./file-status.ts";
 import type { MountOptions } from "./mount-options.ts";
 import { clean, namesIn, resolveFrom } from "./paths.ts";
 import { type Late, Out, type Plan } from "./plan.ts";
@@ -75,7 +75,7 @@ export function planOutsideProc(to: RootBuilder, target: Late, destination: stri
   const statfs = new Out(STATFS_SIZE);
   to.plan.add(syscall("fstatfs", target, statfs));
   to.checks.push((answers) => {
-    const type = new DataView(answers.bytes(statfs).slice().buffer).getUint32(0, true);
+    const type = typeIn(answers.bytes(statfs));
     if (type === PROC_SUPER_MAGIC && !isBelowProcfs(to, destination))
       throw new SafetyViolation(`mounts (${destination})`, LED_TO_PROC);
   });

@@ -27,7 +27,7 @@ export interface Entry {
 export class OpenEntry implements Disposable {
   readonly fd: number;
 
-  constructor(directory: number, { raw, name }: Pick<Entry, "raw" | "name">, flags: number, mode = 0) {
+  constructor(directory: number, { raw, name }: Entry, flags: number, mode = 0) {
     this.fd = fileCall("openat", name, directory, raw, flags | O_CLOEXEC, mode);
   }
 

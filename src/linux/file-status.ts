@@ -147,19 +147,23 @@ export function exists(path: string): boolean {
   return result === 0;
 }
 
+/** The magic number, <linux/magic.h>, that a `struct statfs` begins with. */
+export function typeIn(statfs: Uint8Array): number {
+  return new DataView(statfs.buffer, statfs.byteOffset).getUint32(0, true);
+}
+
 /** The magic number of the file system at a path, <linux/magic.h>; undefined where nothing is. */
 export function fileSystemType(path: string): number | undefined {
   const bytes = new Uint8Array(STATFS_SIZE);
   const result = syscall(syscallNumber("statfs"), path, bytes);
-  return result < 0 ? undefined : new DataView(bytes.buffer).getUint32(0, true);
+  return result < 0 ? undefined : typeIn(bytes);
 }
 
 /** Whether an open directory is the root of a procfs, and not one below it, which may show another process. */
 export function isRootOfProcfs(fd: number): boolean {
   const bytes = new Uint8Array(STATFS_SIZE);
   fileCall("fstatfs", `descriptor ${fd}`, fd, bytes);
-  const isProcfs = new DataView(bytes.buffer).getUint32(0, true) === PROC_SUPER_MAGIC;
-  return isProcfs && descriptorStatus(fd).inode === PROC_ROOT_INO;
+  return typeIn(bytes) === PROC_SUPER_MAGIC && descriptorStatus(fd).inode === PROC_ROOT_INO;
 }
 
 function statusAt(directory: number, path: Word, flags: number): FileStatus | undefined {

@@ -34,13 +34,8 @@ export function pidfdGetfd(pidfd: number, fd: number): number {
   return call("process", "pidfd_getfd", pidfd, fd, 0);
 }
 
-/** Sends a signal by pidfd: to that process and no later one with its pid. pidfd_send_signal(2). */
-export function pidfdSendSignal(pidfd: number, signal: number): void {
-  call("signal", "pidfd_send_signal", pidfd, signal, 0, 0);
-}
-
-/** The same; false where the process has ended. */
-export function trySignal(pidfd: number, signal: number): boolean {
+/** Sends a signal by pidfd: to that process and no later one with its pid; false where it has ended. pidfd_send_signal(2). */
+export function pidfdSendSignal(pidfd: number, signal: number): boolean {
   return sent("pidfd_send_signal", pidfd, signal, 0, 0);
 }
 

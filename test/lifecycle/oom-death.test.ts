@@ -18,24 +18,26 @@ function cgroup() {
   set("memory.max", "4096");
   set("memory.peak", "100");
   const unit = { name: "a.scope", slice: "a.slice", bus: "system" } as const;
-  return { set, directory, it: new Cgroup("v2", new Map([["", directory]]), unit) };
+  const runOut = () => {
+    set("memory.peak", "4000");
+    set("memory.events", "max 9\noom 1\noom_kill 1");
+  };
+  return { set, runOut, directory, it: new Cgroup("v2", new Map([["", directory]]), unit) };
 }
 
 describe("a cgroup that systemd removes", () => {
   test("is told of when it is there to the end", () => {
-    const { it, set } = cgroup();
+    const { it, runOut } = cgroup();
     using oom = listenForOom(it);
     expect(oom?.told()).toBeUndefined();
-    set("memory.peak", "4000");
-    set("memory.events", "max 9\noom 1\noom_kill 1");
+    runOut();
     expect(oom?.told()).toBe(TOLD);
   });
 
   test("is told of when it goes after its last event was heard", () => {
-    const { it, set, directory } = cgroup();
+    const { it, runOut, directory } = cgroup();
     using oom = listenForOom(it);
-    set("memory.peak", "4000");
-    set("memory.events", "max 9\noom 1\noom_kill 1");
+    runOut();
     expect(oom?.hear()).toBe(false);
     rmSync(directory, { recursive: true });
     expect(oom?.told()).toBe(TOLD);

@@ -1,15 +1,14 @@
 // update, events and the end for want of memory where cgroup v2 has the controllers: in the virtual machine, and on most
 // machines of others. (cgroup-v2.test.ts has what needs no controller.)
 
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import { readCgroup } from "./harness/cgroup-files.ts";
-import { idle, type Json, sh } from "./harness/config.ts";
+import { idle, type Json } from "./harness/config.ts";
 import type { Container } from "./harness/container.ts";
 import { except, type Missing, needs } from "./harness/needs.ts";
+import { tellOfOom } from "./harness/oom-event.ts";
 import { bySystemd } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
@@ -90,17 +89,9 @@ describe("memory that runs out on cgroup v2", () => {
   const SMALL: Json = { linux: { resources: { memory: { limit: 16 * MIB, swap: 16 * MIB } } } };
 
   needs(v2, except({ crun: "has no events" }))("is an event", async ({ box }) => {
-    const script = "while [ ! -e /go ]; do sleep 0.02; done; head -c 64m /dev/zero | tail >/dev/null; sleep 1000";
-    const container = box.container(sh(script), SMALL);
-    await container.runDetached();
-    const events = box.begin(["events", "--interval", "1h", container.id]);
-    await sleep(1000); // it listens by then
-    container.writeFile("go", "");
-    await once(events.stdout ?? events, "data", { signal: AbortSignal.timeout(20_000) });
-    await container.delete("--force");
-    const { exitCode, stdout } = await events;
+    const { exitCode, id, first } = await tellOfOom(box, SMALL, 20_000);
     expect(exitCode).toBe(0);
-    expect(String(stdout).split("\n")[0]).toBe(`{"type":"oom","id":"${container.id}"}`);
+    expect(first).toBe(`{"type":"oom","id":"${id}"}`);
   });
 
   needs(

@@ -1,10 +1,10 @@
 // events: statistics by and by or once, and the kernel's killing for want of memory, until the container ends.
 
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import { idle, type Json, sh } from "./harness/config.ts";
+import { idle, type Json } from "./harness/config.ts";
 import { except, kernelFile, needs } from "./harness/needs.ts";
+import { tellOfOom } from "./harness/oom-event.ts";
 
 const v1 = kernelFile("/sys/fs/cgroup/memory/tasks");
 
@@ -54,17 +54,9 @@ describe("events", () => {
   needs(v1, except({ crun: "has no such command" }))(
     "tells of a process that is killed for want of memory",
     async ({ box }) => {
-      const script = "while [ ! -e /go ]; do sleep 0.02; done; head -c 64m /dev/zero | tail >/dev/null; sleep 1000";
-      const container = box.container(sh(script), LIMIT);
-      await container.runDetached();
-      const running = box.begin(["events", "--interval", "1h", container.id]);
-      await sleep(1000); // it listens by then
-      container.writeFile("go", "");
-      await once(running.stdout ?? running, "data", { signal: AbortSignal.timeout(10_000) });
-      await container.delete("--force");
-      const { exitCode, stdout } = await running;
+      const { exitCode, id, first } = await tellOfOom(box, LIMIT, 10_000);
       expect(exitCode).toBe(0);
-      expect(String(stdout).split("\n")[0]).toBe(`{"type":"oom","id":"${container.id}"}`);
+      expect(first).toBe(`{"type":"oom","id":"${id}"}`);
     },
   );
 

@@ -12,9 +12,8 @@
 import { SO_RCVTIMEO, SOL_SOCKET } from "../abi/socket.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { SafetyViolation } from "../errors.ts";
-import { readText } from "../files.ts";
 import { syscall } from "../libc.ts";
-import { PF_FORKNOEXEC, processFields } from "../process-stat.ts";
+import { PF_FORKNOEXEC, processFields, processFile } from "../process-stat.ts";
 import { checked } from "./descriptors.ts";
 
 /** What a silence is, in seconds. */
@@ -38,7 +37,7 @@ export function describeSilence(pid: number): string {
   const state = fieldOf(pid, 3) ?? "gone";
   if (state === "T" || state === "t")
     throw new SafetyViolation("agent", `process ${pid} was stopped before its program ran`);
-  const where = attempt(() => readText(`/proc/${pid}/wchan`));
+  const where = attempt(() => processFile(pid, "wchan"));
   const what = where === undefined || where === "0" ? `state ${state}` : `state ${state}, in ${where}`;
   return `waiting for process ${pid} (${what}), which has not answered for ${SILENCE} seconds`;
 }

@@ -7,7 +7,7 @@
 import { ESRCH } from "../abi/errno.ts";
 import { SIGKILL } from "../abi/signal.ts";
 import { close } from "../files.ts";
-import { sendSignal, tryPidfd, trySignal } from "../local.ts";
+import { pidfdSendSignal, sendSignal, tryPidfd } from "../local.ts";
 import { holdsStill } from "./freezer.ts";
 import { visit } from "./tree.ts";
 import { readFile, writeFile } from "./write.ts";
@@ -54,7 +54,7 @@ function signalHeld(pid: number, pidfd: number, signal: number): void {
   if (pidfd === -ESRCH) return;
   // Of a thread, which is what a threaded cgroup lists, there is none.
   if (pidfd < 0) sendSignal(pid, signal);
-  else trySignal(pidfd, signal);
+  else pidfdSendSignal(pidfd, signal);
 }
 
 /** Ends everything in a v2 subtree. Returns false where the kernel has no such file or refuses. */

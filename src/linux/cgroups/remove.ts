@@ -39,7 +39,7 @@ export function removeAll(paths: readonly string[]): void {
 }
 
 function removeTree(path: string, deadline: number): void {
-  const top: Left = { path, shown: path, parent: AT_FDCWD, name: path };
+  const top: Left = { path, shown: () => path, parent: AT_FDCWD, name: path };
   if (rmdir(top) === undefined) return;
   visit(path, { leave: (cgroup) => removeOne(cgroup, deadline) });
   removeOne(top, deadline);
@@ -54,7 +54,7 @@ function removeOne(cgroup: Left, deadline: number): void {
   }
   // A read-only file system answers EROFS before it looks whether there is anything to remove.
   if (code === undefined || (code === "EROFS" && readFile(`${path}/cgroup.procs`) === undefined)) return;
-  throw failed(`cannot remove the cgroup: rmdir ${shown}${describe(processesBelow(path))}`, code);
+  throw failed(`cannot remove the cgroup: rmdir ${shown()}${describe(processesBelow(path))}`, code);
 }
 
 /** Waits until the cgroup is empty (v2) or one of its processes has ended (v1). False where there was nothing to wait for. */

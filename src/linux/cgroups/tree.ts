@@ -12,8 +12,8 @@ import { errnoOf } from "./error.ts";
 /** A cgroup on the way back from it. Path and parent are good until the visitor returns. */
 export interface Left {
   readonly path: string;
-  /** Its path as people know it. */
-  readonly shown: string;
+  /** Its path as people know it, which takes a while to say of one that is nested deeply. */
+  readonly shown: () => string;
   /** What its parent is open as, and what it is called there. */
   readonly parent: number;
   readonly name: Word;
@@ -48,13 +48,13 @@ export function visit(top: string, { enter = () => {}, leave = () => {} }: Visit
         begin();
       } else if (next === undefined) {
         left.pop();
-        const shown = [top, ...way.map(({ name }) => name)].join("/");
         const entry = way.pop();
         if (entry === undefined) return;
         const gone = here;
         here = open(gone, "..");
         try {
           if (here < 0) return; // somebody was quicker
+          const shown = (): string => [top, ...way.map(({ name }) => name), entry.name].join("/");
           leave({ path: `/proc/self/fd/${gone}`, shown, parent: here, name: entry.raw });
         } finally {
           close(gone);

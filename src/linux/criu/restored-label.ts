@@ -10,8 +10,9 @@ const FIELD = "process.selinuxLabel";
 
 /** Refuses a CRIU without SELinux, before it makes anything. Into a script that calls it there is no looking. @throws SafetyViolation */
 export function checkKnowsLabels(label: string | undefined, host: Host): void {
+  if (!label || !host.hasSELinux()) return;
   const criu = findProgram("criu");
-  if (!label || !host.hasSELinux() || criu === undefined) return;
+  if (criu === undefined) return;
   const program = readText(criu);
   if (program.startsWith("\x7fELF") && !program.includes("libselinux.so"))
     throw new SafetyViolation(FIELD, `${criu} is built without SELinux, and would restore the process unconfined`);
