@@ -9,10 +9,11 @@
 //
 // The directory is the claim to the id: mkdir(2) succeeds once. To go, it is renamed to <id>~, which no id can be, and then
 // emptied: so that an id is either taken by something whole or free, whenever the remover may be killed.
-// The directory is 0711, as runc's: init, which may be another user by then, must reach the fifo.
+// The directory is 0700: init, which may be another user by then, has the fifos from tsrun.
 
 import { Cgroup } from "../linux/cgroups/cgroup.ts";
-import { list, makeDirectories, makeDirectory, removeTree } from "../linux/directories.ts";
+import { list, makeDirectory, removeTree } from "../linux/directories.ts";
+import { SafetyViolation } from "../linux/errors.ts";
 import { exists } from "../linux/file-status.ts";
 import { chmod, removeDirectory, rename } from "../linux/files.ts";
 import { validId } from "./container-id.ts";
@@ -20,10 +21,14 @@ import { isLocked, Lock } from "./lock.ts";
 import { isErrno } from "./output.ts";
 import { isAlive } from "./process-identity.ts";
 import { readState, type State, writeState } from "./state-file.ts";
+import { checkOwn, checkStateRoot, makeStateRoot } from "./state-root.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** The states of the specification (runtime.md, "State"), and the one that runtimes add. */
 export type Status = "creating" | "created" | "running" | "paused" | "stopped";
+
+/** All that a container's directory may have in it. */
+const NAMES = /^(state\.json(\.new)?|config\.json|exec\.(fifo|failure)|notify|criu-(root|images))$/;
 
 /** How to open a container. */
 export interface OpenOptions {
@@ -50,15 +55,15 @@ export class Container implements Disposable {
    */
   static create(root: string, id: string): Container {
     const container = new Container(root, id);
-    makeRoot(root);
+    makeStateRoot(root);
     try {
-      makeDirectory(container.directory, 0o711);
+      makeDirectory(container.directory, 0o700);
     } catch (error) {
       if (isErrno(error, "EEXIST")) throw new UsageError(`container with given ID already exists: ${id}`);
       throw error;
     }
     try {
-      chmod(container.directory, 0o711); // whatever the umask
+      chmod(container.directory, 0o700); // whatever the umask
       container.#lock = lockNew(container.directory, id);
     } catch (error) {
       abandon(container.directory);
@@ -70,9 +75,10 @@ export class Container implements Disposable {
   /** Opens a container and reads its state. Throws UsageError when there is none. */
   static open(root: string, id: string, options: OpenOptions = {}): Container {
     const container = new Container(root, id);
+    checkPlace(root, container.directory);
     try {
       if (options.lock) container.#lock = Lock.acquire(container.directory);
-      container.#state = readState(container.statePath);
+      container.#state = readState(container.statePath, id);
     } catch (error) {
       container.unlock();
       if (isErrno(error, "ENOENT")) throw new UsageError(`container does not exist: ${id}`);
@@ -83,12 +89,14 @@ export class Container implements Disposable {
 
   /**
    * Removes what a `create` that died early left: a directory without state, or one that was being removed.
-   * Waits for a `create` that is still at it. Returns whether there was anything; a container with a state is left alone.
+   * Waits for a `create` that is still at it. Returns whether there was anything; a container with a state is left alone, and so is
+   * a directory that can be nobody's leftover. @throws SafetyViolation
    */
   static removeLeftovers(root: string, id: string): boolean {
     const container = new Container(root, id);
+    checkPlace(root, container.directory);
     const tomb = exists(container.#tomb);
-    if (tomb) removeTree(container.#tomb);
+    if (tomb) removeLeftover(container.#tomb);
     try {
       container.#lock = Lock.acquire(container.directory);
     } catch (error) {
@@ -97,12 +105,14 @@ export class Container implements Disposable {
     }
     using _ = container;
     if (exists(container.statePath)) return tomb;
+    checkLeftover(container.directory);
     container.remove();
     return true;
   }
 
   /** The ids under `root`, sorted. Throws ENOENT when there is no such directory. */
   static list(root: string): string[] {
+    checkStateRoot(root);
     return list(root)
       .filter((entry) => entry.isDirectory && !entry.name.endsWith("~"))
       .map((entry) => entry.name)
@@ -182,7 +192,7 @@ export class Container implements Disposable {
   lockAgain(): boolean {
     try {
       this.#lock = Lock.acquire(this.directory);
-      const { pid, pidStart } = readState(this.statePath);
+      const { pid, pidStart } = readState(this.statePath, this.id);
       if (pid === this.state.pid && pidStart === this.state.pidStart) return true;
     } catch (error) {
       if (!isErrno(error, "ENOENT")) throw error;
@@ -225,9 +235,18 @@ function lockNew(directory: string, id: string): Lock {
   }
 }
 
-/** Makes the directory of all containers. In a user's run-time directory it is sticky, lest a clean-up takes it for litter. */
-function makeRoot(root: string): void {
-  if (!makeDirectories(root, 0o700)) return;
-  const own = process.env.XDG_RUNTIME_DIR;
-  if (own && root.startsWith(`${own}/`)) chmod(root, 0o1700);
+function removeLeftover(directory: string): void {
+  checkLeftover(directory);
+  removeTree(directory);
+}
+
+/** Who mistypes --root must not lose what he has there. @throws SafetyViolation */
+function checkLeftover(directory: string): void {
+  const foreign = list(directory).find(({ name }) => !NAMES.test(name));
+  if (foreign !== undefined) throw new SafetyViolation(directory, `${foreign.name} is nothing of a container's`);
+}
+
+/** @throws SafetyViolation where what is there can be another user's */
+function checkPlace(root: string, directory: string): void {
+  if (checkStateRoot(root) === "shared") checkOwn(directory);
 }

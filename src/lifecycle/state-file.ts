@@ -5,14 +5,19 @@
 // It is replaced, never changed: written to a new file and renamed over the old one, rename(2), so that a reader sees the
 // one or the other and needs no lock. It is not synced: after a crash of the machine there is no container either.
 
+import { O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../linux/abi/fcntl.ts";
 import type { CgroupRecord } from "../linux/cgroups/cgroup.ts";
-import { readText, rename, writeText } from "../linux/files.ts";
+import { descriptorStatus } from "../linux/file-status.ts";
+import { OpenFile, read, rename, writeText } from "../linux/files.ts";
 import type { RdtRecord } from "../linux/rdt/group.ts";
 import type { Hook, Namespace } from "../spec/config.gen.ts";
 import { messageOf } from "./message.ts";
 
 /** The format's version. A file of another version is refused: it was written by another tsrun. */
 const VERSION = 1;
+
+/** Bytes. A state has of config.json, which may have 16 MiB, only a part; but of one that it escapes. */
+const LARGEST = 64 * 1024 * 1024;
 
 /** What is remembered of a container. */
 export interface State {
@@ -73,18 +78,29 @@ function finite(_: string, value: unknown): unknown {
   return typeof value === "bigint" ? Number(value) : value;
 }
 
-/** Reads the state. Throws ENOENT when there is none, and an Error when it is not one of ours. */
-export function readState(path: string): State {
-  const text = readText(path);
+/** Reads the state of a container. Throws ENOENT when there is none, and an Error when it is not one of ours. */
+export function readState(path: string, id: string): State {
+  using file = new OpenFile(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
   try {
-    return checked(JSON.parse(text));
+    return checked(JSON.parse(textOf(file)), id);
   } catch (error) {
     throw new Error(`cannot read ${path}: ${messageOf(error)}`);
   }
 }
 
-/** A file that was damaged or written by another version must not be taken for "no process, no cgroups". */
-function checked(value: unknown): State {
+/** All of it in one read: it is replaced, and never grows. */
+function textOf({ fd }: OpenFile): string {
+  const { kind, size } = descriptorStatus(fd);
+  if (kind !== "file" || size > LARGEST) throw new Error("not the state of a container");
+  const bytes = new Uint8Array(size);
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(0, read(fd, bytes)));
+}
+
+/**
+ * A file that was damaged or written by another version must not be taken for "no process, no cgroups"; nor another container's
+ * for this one's, in a directory that was copied or is a link.
+ */
+function checked(value: unknown, id: string): State {
   if (typeof value !== "object" || value === null || !("version" in value))
     throw new Error("not the state of a container");
   if (value.version !== VERSION) throw new Error(`version ${value.version}, not ${VERSION}: another tsrun wrote it`);
@@ -92,7 +108,9 @@ function checked(value: unknown): State {
   for (const [name, type] of Object.entries(NEEDED))
     if (typeof (state as Record<string, unknown>)[name] !== type)
       throw new Error(`not the state of a container: ${name}`);
-  return state as State;
+  const whole = state as State;
+  if (whole.id !== id) throw new Error(`it is the state of ${whole.id}`);
+  return whole;
 }
 
 /** What says which processes and cgroups are the container's. */

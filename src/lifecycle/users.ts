@@ -19,3 +19,8 @@ export function userNames(): ReadonlyMap<number, string> {
 export function isOrdinaryUser(): boolean {
   return process.geteuid?.() !== 0;
 }
+
+/** Whether what is a user's can be believed: root could do anything to us, and the caller is who asks. */
+export function isTrusted(uid: number): boolean {
+  return uid === 0 || uid === process.geteuid?.();
+}

@@ -59,7 +59,7 @@ describe("create", () => {
     const before = process.umask(0o077);
     try {
       const { directory, statePath } = stored(root);
-      expect(statSync(directory).mode & 0o7777).toBe(0o711);
+      expect(statSync(directory).mode & 0o7777).toBe(0o700);
       expect(statSync(statePath).mode & 0o7777).toBe(0o600);
       expect(statSync(root).mode & 0o7777).toBe(0o700);
     } finally {

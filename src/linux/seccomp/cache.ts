@@ -37,14 +37,17 @@ const LIBRARY_PLACES = [
  * As compileSeccomp, but keeps the filter in `directory` for the next container, and takes it from there.
  * @throws ConfigError as compileSeccomp does
  */
-export function cachedSeccomp(seccomp: Seccomp, directory: string): CompiledSeccomp {
+export function cachedSeccomp(seccomp: Seccomp, directory: string, makeParent: () => void = () => {}): CompiledSeccomp {
   const { listenerPath: _, listenerMetadata: __, flags: ___, ...rules } = seccomp; // what the program does not depend on
   const key = new TextEncoder().encode(JSON.stringify([COMPILER, libraryIdentity(), rules], exactNumbers(rules)));
   const name = nameOf(key);
   const kept = attempt(() => readFilter(directory, name, key));
   if (kept !== undefined) return { filter: kept, flags: seccompFlags(seccomp) };
   const compiled = compileSeccomp(seccomp);
-  attempt(() => writeFilter(directory, name, key, compiled.filter));
+  attempt(() => {
+    makeParent();
+    writeFilter(directory, name, key, compiled.filter);
+  });
   return compiled;
 }
 
