@@ -27,6 +27,7 @@ import type { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
 import { equip, startOf } from "./equip.ts";
 import { IdmappedMounts } from "./idmapped-mounts.ts";
+import { keyringOf } from "./join.ts";
 import { checkNetDevices, type NetDevices } from "./net-devices.ts";
 import { prepareNotify, withNotify } from "./notify-create.ts";
 import { initKilled, outOfMemory } from "./oom-death.ts";
@@ -78,7 +79,7 @@ export function bringUp(request: Request, undo: DisposableStack): Newborn {
   const expected = beget(undo, {
     name: "tsrun:init",
     namespaces: pids === undefined ? namespaces : without(namespaces, pids),
-    keyring: request.noNewKeyring ? undefined : request.id,
+    keyring: keyringOf(container.state, true),
     confined: config.process,
     procfs,
     timeOffsets: linux?.timeOffsets,

@@ -3,6 +3,7 @@
 
 import type { CgroupRecord } from "../linux/cgroups/cgroup.ts";
 import { mountAt } from "../linux/host-mount.ts";
+import { keyringName } from "../linux/identity.ts";
 import { hasNamespace, type Namespaces } from "../linux/namespaces.ts";
 import type { RdtRecord } from "../linux/rdt/group.ts";
 import type { Config } from "../spec/config.gen.ts";
@@ -48,7 +49,7 @@ export function firstState(request: Request, config: Config, places: Places): St
     hasProcess: config.process !== undefined,
     memoryLimited: limitsMemory(linux?.resources),
     confined: isConfined(config),
-    ownKeyring: !request.noNewKeyring,
+    ...(!request.noNewKeyring && { keyring: keyringName(request.id) }),
     lastCalls: [],
   };
 }

@@ -14,6 +14,7 @@ import { close } from "../linux/agent/descriptors.ts";
 import { syscall } from "../linux/calls.ts";
 import { planRootOfUserNamespace } from "../linux/credentials.ts";
 import { encode } from "../linux/encode.ts";
+import type { Keyring } from "../linux/identity.ts";
 import { AgentKernel, Results } from "../linux/kernel.ts";
 import { planJoinCgroups } from "../linux/namespaces.ts";
 import { Plan } from "../linux/plan.ts";
@@ -52,8 +53,8 @@ export interface Inside {
   readonly cgroup?: CgroupEntry;
   /** The host's procfs, a descriptor, where `become` has an AppArmor profile or SELinux label. */
   readonly procfs?: number | undefined;
-  /** The container whose session keyring the hook joins. */
-  readonly keyring: string | undefined;
+  /** The session keyring that the hook joins. */
+  readonly keyring: Keyring | undefined;
   /** The working directory; by default the root. */
   readonly cwd?: string;
   /** The environment of a hook that has none of its own. */

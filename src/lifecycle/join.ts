@@ -1,6 +1,7 @@
 // What one more process of a container joins: the namespaces that its init has of its own or was put in, by init's pidfd, and
 // its session keyring, by name. setns(2), session-keyring(7).
 
+import type { Keyring } from "../linux/identity.ts";
 import { NAMESPACE_FLAGS } from "../linux/namespaces.ts";
 import type { State } from "./state-file.ts";
 
@@ -17,9 +18,9 @@ export function cgroupNamespaceOf({ namespaces, pid }: State): string | undefine
   return namespaces.some(({ type }) => type === "cgroup") ? `/proc/${pid}/ns/cgroup` : undefined;
 }
 
-/** The container whose keyring is joined; undefined where it has none of its own. */
-export function keyringOf({ id, ownKeyring }: State): string | undefined {
-  return ownKeyring ? id : undefined;
+/** The keyring that is joined; undefined where the container has none of its own. `isNew`: by its first process. */
+export function keyringOf({ keyring: name }: State, isNew = false): Keyring | undefined {
+  return name === undefined ? undefined : { name, isNew };
 }
 
 /** Whether the root comes with the namespaces. Without a mount namespace a process would find itself in the host's. */

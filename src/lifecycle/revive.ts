@@ -43,6 +43,7 @@ import type { Container } from "./container.ts";
 import { type Asked, ask, askedBy } from "./criu-options.ts";
 import { Descriptors } from "./descriptors.ts";
 import { createHooks } from "./hook-points.ts";
+import { keyringOf } from "./join.ts";
 import { openNamespaces } from "./open-namespaces.ts";
 import { processStat } from "./process-identity.ts";
 import type { Request } from "./request.ts";
@@ -85,7 +86,8 @@ export function revive(request: Revival, undo: DisposableStack): Container {
       const cg_root = placeCriu(pid, claimed, undo);
       const keepNamespace = (): void => void opened.adopt(openFile(`/proc/${pid}/ns/mnt`, O_RDONLY), close);
       const plan = new Plan();
-      planKeyring(plan, request.id);
+      const keyring = keyringOf(container.state, true);
+      if (keyring !== undefined) planKeyring(plan, keyring);
       const root = planCriuRoot(plan, { ...given, host: thisHost, place, keepNamespace });
       planImages(plan);
       kernel.run(plan);

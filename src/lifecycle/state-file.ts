@@ -60,8 +60,8 @@ export interface State {
   readonly memoryLimited: boolean;
   /** Whether exec must read the config for more than the process: a filter, a personality, a memory policy, what security modules heed. */
   readonly confined: boolean;
-  /** Whether it has a session keyring, for what runs in it later to join. */
-  readonly ownKeyring: boolean;
+  /** The name of its session keyring, for what runs in it later to join; undefined where it has the caller's. */
+  readonly keyring?: string;
   /** The calls that init makes once `start` lets it, each after its config field: for the words of a failure. */
   readonly lastCalls: readonly string[];
 }

@@ -6,6 +6,7 @@ import { IFF_RUNNING, IFF_UP, ifreqFlags, SIOCSIFFLAGS } from "./abi/ioctl.ts";
 import { KEY_PERMISSIONS, KEYCTL_JOIN_SESSION_KEYRING, KEYCTL_SETPERM } from "./abi/prctl.ts";
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from "./abi/socket.ts";
 import { close, syscall } from "./calls.ts";
+import { call } from "./local.ts";
 import type { Namespaces } from "./namespaces.ts";
 import type { Plan } from "./plan.ts";
 
@@ -23,11 +24,35 @@ export function planNames(plan: Plan, { hostname, domainname }: Config): void {
   }
 }
 
-/** A session keyring of the container's own, so that it does not share the caller's. Kernels without keys need none. */
-export function planKeyring(plan: Plan, id: string): void {
-  plan.at("session keyring").unless("ENOSYS", syscall("keyctl", KEYCTL_JOIN_SESSION_KEYRING, `_ses.${id}`), (ring) => {
-    plan.add(syscall("keyctl", KEYCTL_SETPERM, ring, KEY_PERMISSIONS));
-  });
+/** A session keyring. */
+export interface Keyring {
+  readonly name: string;
+  /** Whether it is a container's that is being made, or was. */
+  readonly isNew: boolean;
+}
+
+/**
+ * The name for the session keyring of a container that is to be made, one that nobody can know before: who had a keyring of that
+ * name, and let us search it, would have it joined.
+ */
+export function keyringName(id: string): string {
+  const bytes = new Uint8Array(8);
+  call("session keyring", "getrandom", bytes, bytes.length, 0);
+  return `_ses.${id}.${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/**
+ * A session keyring of the container's own, so that it does not share the caller's. Kernels without keys need none. What comes
+ * later leaves its permissions alone, which are the container's to change.
+ */
+export function planKeyring(plan: Plan, { name, isNew }: Keyring): void {
+  const join = syscall("keyctl", KEYCTL_JOIN_SESSION_KEYRING, name);
+  plan.at("session keyring");
+  if (!isNew) plan.tolerate("ENOSYS", join);
+  else
+    plan.unless("ENOSYS", join, (ring) => {
+      plan.add(syscall("keyctl", KEYCTL_SETPERM, ring, KEY_PERMISSIONS));
+    });
 }
 
 /** Brings the loopback interface of a new network namespace up. */

@@ -35,7 +35,7 @@ import {
   planUser,
 } from "./credentials.ts";
 import { planDevices } from "./devices.ts";
-import { planKeyring, planLoopback, planNames } from "./identity.ts";
+import { type Keyring, planKeyring, planLoopback, planNames } from "./identity.ts";
 import { planLookup } from "./lookup.ts";
 import { planConfinement, planKeyLabel } from "./lsm.ts";
 import { planMaskedPaths, planReadonlyPaths } from "./masked-paths.ts";
@@ -91,8 +91,8 @@ export interface Launch {
   /** exec: what is joined of init's; its cgroup namespace by the new process. */
   readonly joinInit?: InitToJoin;
   readonly cgroup: CgroupEntry;
-  /** The container whose session keyring the process gets; undefined: the caller's. */
-  readonly keyring: string | undefined;
+  /** The session keyring that the process gets; undefined: the caller's. */
+  readonly keyring: Keyring | undefined;
   /** What the keyring is labelled by; `procfs` as in Become. */
   readonly confined?: Pick<Process, "selinuxLabel"> | undefined;
   readonly procfs?: number | undefined;

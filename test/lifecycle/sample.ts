@@ -22,7 +22,7 @@ export function sample(changes: Partial<State> = {}): State {
     hasProcess: true,
     memoryLimited: false,
     confined: false,
-    ownKeyring: true,
+    keyring: "_ses.sample",
     lastCalls: [],
     ...changes,
   };

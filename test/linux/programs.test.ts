@@ -48,7 +48,7 @@ describe("launch", () => {
   const plain: Launch = {
     namespaces: created("mount", "pid", "ipc", "uts", "network"),
     cgroup: { tasks: [4, 5], directory: undefined },
-    keyring: "sample",
+    keyring: { name: "_ses.sample", isNew: true },
     firstPrivateFd: 3,
     childSocket: 6,
   };

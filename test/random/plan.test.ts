@@ -87,7 +87,12 @@ function plan(config: Config): void {
   const { plan: launched } = launch({
     namespaces,
     ...(offsets && { timeOffsets: offsets }),
-    ...{ cgroup: { tasks: [7], directory: undefined }, keyring: "id", firstPrivateFd: 3, childSocket: 9 },
+    ...{
+      cgroup: { tasks: [7], directory: undefined },
+      keyring: { name: "_ses.id", isNew: true },
+      firstPrivateFd: 3,
+      childSocket: 9,
+    },
   });
   const from = ingredients(config, {
     namespaces,
