@@ -5,9 +5,12 @@
 // With --log the line goes to that file and the bare message to stderr, which is where Podman's and CRI-O's conmon looks.
 // Without, the line goes to stderr. The file is open for no longer than a write: no container can inherit it.
 
+import { O_NONBLOCK } from "../linux/abi/fcntl.ts";
+import { linkStatusOf } from "../linux/file-status.ts";
 import { appendText } from "../linux/files.ts";
 import { messageOf } from "./message.ts";
 import { complain } from "./output.ts";
+import { isTrusted } from "./users.ts";
 
 /** The levels, by how much they say. */
 const LEVELS = { error: 0, warning: 1, debug: 2 } as const;
@@ -66,10 +69,16 @@ export class Log {
   }
 }
 
-/** A log that cannot be written is no reason to fail, and none to stay silent. */
+/**
+ * A log that cannot be written is no reason to fail, and none to stay silent. In a directory of all users' another user's link would
+ * lead to any file of the caller's, and a FIFO that nobody reads keep him waiting: what the kernel has fs.protected_symlinks and
+ * fs.protected_fifos for, where they are set.
+ */
 function append(file: string, line: string): void {
   try {
-    appendText(file, line, 0o644);
+    const there = linkStatusOf(file);
+    if (there?.kind === "link" && !isTrusted(there.uid)) throw new Error(`${file} is a link of user ${there.uid}'s`);
+    appendText(file, line, 0o644, O_NONBLOCK);
   } catch (error) {
     complain(`cannot write the log: ${messageOf(error)}\n`);
   }

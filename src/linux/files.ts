@@ -137,8 +137,8 @@ export function writeTo(fd: number, path: string, bytes: Uint8Array): void {
 }
 
 /** Adds a text to the end of a file, which is made where it is missing. */
-export function appendText(path: string, text: string, mode = 0o666): void {
-  writeText(path, text, mode, O_CREAT | O_APPEND);
+export function appendText(path: string, text: string, mode = 0o666, flags = 0): void {
+  writeText(path, text, mode, O_CREAT | O_APPEND | flags);
 }
 
 /** Writes to a file of /proc, which is there, with one write(2). */

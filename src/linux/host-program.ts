@@ -43,10 +43,13 @@ function find(name: string): string {
   return path;
 }
 
-/** Where a program is; undefined where it is not. */
+/**
+ * Where a program is; undefined where it is not. The current directory, which an empty entry of PATH means, is not searched, nor is
+ * anything below it: it may be a bundle.
+ */
 export function findProgram(name: string): string | undefined {
-  const directories = (process.env.PATH || DEFAULT_PATH).split(":");
-  return directories.map((directory) => `${directory || "."}/${name}`).find(exists);
+  const directories = (process.env.PATH || DEFAULT_PATH).split(":").filter((directory) => directory.startsWith("/"));
+  return directories.map((directory) => `${directory}/${name}`).find(exists);
 }
 
 /** The environment that tsrun has, as a program of the host takes it. */

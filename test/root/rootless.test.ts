@@ -10,6 +10,7 @@ import { idle, type Json, MOUNTS, sh } from "./harness/config.ts";
 import { ConsoleSocket } from "./harness/console.ts";
 import { ListenerSocket } from "./harness/listener.ts";
 import { except, type Missing, needs, program } from "./harness/needs.ts";
+import { BOTH, container, give, OWN, rootless, SINGLE, SUB, USER, withoutGroups } from "./harness/rootless.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
 
 // Before the harness is loaded, which reads it once. The wrapper runs what was to be run.
@@ -18,49 +19,7 @@ vi.hoisted(() => {
   process.env.RUNTIME = `${import.meta.dirname}/as-user.sh`;
 });
 
-const USER = 20_000;
-const SUBORDINATE = { hostID: 300_000, size: 65_535 };
-const OWN = { containerID: 0, hostID: USER, size: 1 };
 const helpers = program("newuidmap");
-
-type Mapping = { containerID: number; hostID: number; size: number };
-
-/** What every container here has: a user namespace, and no place among the cgroups that it asks for. */
-function rootless(...map: Mapping[]): Json {
-  const types = ["pid", "network", "ipc", "uts", "mount", "user"];
-  return {
-    linux: {
-      cgroupsPath: undefined,
-      namespaces: types.map((type) => ({ type })),
-      uidMappings: map,
-      gidMappings: map,
-    },
-    mounts: map.length > 1 || map[0]?.size !== 1 ? MOUNTS : withoutGroups(MOUNTS),
-  };
-}
-
-/** Of all groups only 0 is mapped. */
-function withoutGroups(list: readonly Json[]): Json[] {
-  return list.map(({ options, ...mount }) => ({
-    ...mount,
-    ...(options !== undefined && { options: (options as string[]).filter((option) => !option.startsWith("gid=")) }),
-  }));
-}
-
-const SINGLE = rootless(OWN);
-const BOTH = rootless(OWN, { containerID: 1, ...SUBORDINATE });
-const SUB = rootless({ containerID: 0, ...SUBORDINATE });
-
-/** A container whose files are the user's; nobody else may enter their folder. */
-function container(box: Sandbox, ...overrides: readonly Json[]) {
-  const made = box.container(...overrides);
-  give(box);
-  return made;
-}
-
-function give(box: Sandbox): void {
-  execFileSync("chown", ["-hR", `${USER}:${USER}`, box.directory]);
-}
 
 async function printed(box: Sandbox, ...overrides: readonly Json[]): Promise<string> {
   const result = await container(box, ...overrides).run();
