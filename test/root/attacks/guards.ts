@@ -582,4 +582,126 @@ export const GUARDS: readonly Guard[] = [
     test: [`${A}/callers.test.ts`, "entry point reach no terminal"],
     edits: [edit("src/lifecycle/output.ts", "writeAll(2, printable(text));", "writeAll(2, text);")],
   },
+  {
+    id: "state root: another user's",
+    tried: "--root is another user's directory, in which a state names a hook for delete",
+    guard: "checkStateRoot: it is root's or the caller's",
+    test: [`${A}/state-root.test.ts`, "that is another user's is refused by every command"],
+    edits: [
+      edit("src/lifecycle/state-root.ts", "if (target !== undefined && !isOurs(target.uid))", "if (target === null)"),
+    ],
+  },
+  {
+    id: "state root: others rename in it",
+    tried: "--root is a directory that others may write to, which is not sticky",
+    guard: "checkStateRoot: that is refused",
+    test: [`${A}/state-root.test.ts`, "that others may rename in"],
+    edits: [
+      edit(
+        "src/lifecycle/state-root.ts",
+        'if ((mode & STICKY) !== 0) return "shared";',
+        'if (mode > 0) return "shared";',
+      ),
+    ],
+  },
+  {
+    id: "state root: another user's link, or directory above it",
+    tried: "a link of another user's leads to --root, or it lies below a directory of his",
+    guard: "checkStateRoot: each on the way is root's or the caller's, links too",
+    test: [`${A}/state-root.test.ts`, "that another user's link leads to"],
+    edits: [edit("src/lifecycle/state-root.ts", "if (!isTrustedAbove(status.uid)) throw", "if (status.uid < 0) throw")],
+  },
+  {
+    id: "state root: another user's directory above it",
+    tried: "the same, and create is asked to make what is missing there",
+    guard: "checkStateRoot: the whole way, before anything is made",
+    test: [`${A}/state-root.test.ts`, "below another user's directory is refused"],
+    edits: [edit("src/lifecycle/state-root.ts", "end > 0; end =", "end > root.length; end =")],
+  },
+  {
+    id: "state root, shared: another user's container",
+    tried: "in a sticky --root somebody makes a directory by the name of a container, with a state",
+    guard: "checkOwn: a container's directory is the caller's",
+    test: [`${A}/state-root.test.ts`, "directory by a container's name is not read"],
+    edits: [
+      edit("src/lifecycle/state-root.ts", "if (status.uid !== process.geteuid?.()) throw", "if (status.uid < 0) throw"),
+    ],
+  },
+  {
+    id: "state.json: what is none",
+    tried: "in a container's directory it is a FIFO that nobody writes to, a device, or as long as can be",
+    guard: "readState: O_NONBLOCK, and a regular file of a size that can be",
+    test: [`${A}/state-root.test.ts`, "list names what it cannot read"],
+    edits: [
+      edit("src/lifecycle/state-file.ts", "O_RDONLY | O_NONBLOCK | O_NOCTTY", "O_RDONLY | O_NOCTTY"),
+      edit("src/lifecycle/state-file.ts", 'if (kind !== "file" || size > LARGEST)', 'if (kind === "other")'),
+    ],
+  },
+  {
+    id: "state.json: another container's",
+    tried: "a container's directory is a copy of another's, or a link to it",
+    guard: "readState: it names its container",
+    test: [`${A}/state-root.test.ts`, "under another's name is no container"],
+    edits: [edit("src/lifecycle/state-file.ts", "if (whole.id !== id)", 'if (whole.id === "")')],
+  },
+  {
+    id: "delete --force of anything",
+    tried: "--root is mistyped, or leads elsewhere, and there is a directory by that name",
+    guard: "checkLeftover: it holds nothing but what a container's may",
+    test: [`${A}/state-root.test.ts`, "removes no directory that cannot be a container's"],
+    edits: [edit("src/lifecycle/container.ts", "    checkLeftover(container.directory);\n", "")],
+  },
+  {
+    id: "a session keyring by a known name",
+    tried: "somebody has a keyring _ses.ID that all may search before the container ID is made",
+    guard: "keyringName: 64 random bits",
+    test: [`${A}/keyrings.test.ts`, "is not joined: one of"],
+    edits: [edit("src/linux/identity.ts", "return `_ses.${id}.${", "return `_ses.${id}` || `${")],
+  },
+  {
+    id: "a session keyring that is closed",
+    tried: "a container takes the right to change its keyring's permissions from everybody, and is to be entered",
+    guard: "planKeyring: whoever comes later leaves them alone",
+    test: [`${A}/keyrings.test.ts`, "lets nobody change its keyring's permissions"],
+    edits: [
+      edit("src/linux/identity.ts", "if (!isNew) plan.tolerate", "if (!isNew && name === undefined) plan.tolerate"),
+    ],
+  },
+  {
+    id: "a container's directory, seen by others",
+    tried:
+      "another user looks whether a container is started, and sends to its notify socket, in a root that he may enter",
+    guard: "Container.create: 0700",
+    test: [`${A}/rootless.test.ts`, "another user sees nothing"],
+    edits: [
+      edit("src/lifecycle/container.ts", "chmod(container.directory, 0o700)", "chmod(container.directory, 0o711)"),
+    ],
+  },
+  {
+    id: "newuidmap of a bundle's",
+    tried: "PATH has an empty entry, or ., and a bundle that is the current directory has a program of that name",
+    guard: "findProgram: absolute directories",
+    test: [`${A}/rootless.test.ts`, "is taken for newuidmap"],
+    edits: [
+      edit(
+        "src/linux/host-program.ts",
+        '.filter((directory) => directory.startsWith("/"))',
+        '.map((directory) => directory || ".")',
+      ),
+    ],
+  },
+  {
+    id: "a log by another user's link",
+    tried: "--log is in a directory of all users', where somebody has made a link to a file of the caller's",
+    guard: "append: a link is root's or the caller's",
+    test: [`${A}/rootless.test.ts`, "is not written through another user's link"],
+    edits: [edit("src/lifecycle/log.ts", 'if (there?.kind === "link" &&', 'if (there?.kind === "other" &&')],
+  },
+  {
+    id: "a log that is a FIFO",
+    tried: "it is one there, which nobody reads",
+    guard: "append: O_NONBLOCK",
+    test: [`${A}/rootless.test.ts`, "is not written through another user's link"],
+    edits: [edit("src/lifecycle/log.ts", "appendText(file, line, 0o644, O_NONBLOCK)", "appendText(file, line, 0o644)")],
+  },
 ];
