@@ -29,7 +29,7 @@ function connected(): Json {
     "nc -l -p 5000 -e sh -c 'cat >/got'",
     "nc 127.0.0.1 5000 -e sh -c 'while :; do echo x; sleep 0.1; done'",
   ];
-  return sh(`${ends[0]} & sleep 0.5; ${ends[1]} & wait`);
+  return sh(`${ends[0]} & until ${ends[1]}; do sleep 0.1; done`);
 }
 
 describe("checkpoint and restore [qemu]", { timeout: 120_000 }, () => {

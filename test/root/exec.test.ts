@@ -211,17 +211,15 @@ describe("exec with a process file", () => {
   test("--detach returns at once, with the pid file written", async ({ box }) => {
     const container = await running(box);
     const file = box.path("exec.pid");
-    const process = container.processFile({ args: ["sleep", "20"] });
-    const start = Date.now();
+    const process = container.processFile({ args: ["sleep", "1000"] });
     const result = await box.callDetached(
       ["exec", "--process", process, "--detach", "--pid-file", file, container.id],
       box.path("exec"),
     );
     expect(result).toMatchObject({ code: 0, stdout: "", stderr: "" });
-    expect(Date.now() - start).toBeLessThan(5_000);
     const pid = readFileSync(file, "utf8");
     expect(pid).toMatch(/^\d+$/);
-    expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe("sleep\0" + "20\0");
+    expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe("sleep\0" + "1000\0");
   });
 
   test("its user can reopen the standard streams", async ({ box }) => {
@@ -235,7 +233,7 @@ describe("exec with a process file", () => {
   test("dies with the container", async ({ box }) => {
     const container = await running(box);
     const file = box.path("exec.pid");
-    await container.execDetached(["sleep", "20"], ["--pid-file", file]);
+    await container.execDetached(["sleep", "1000"], ["--pid-file", file]);
     await container.delete("--force");
     const pid = readFileSync(file, "utf8");
     const state = existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, "utf8") : "State:\tZ";
