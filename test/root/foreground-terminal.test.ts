@@ -14,7 +14,7 @@ import { test } from "./harness/fixture.ts";
 import { except, needs } from "./harness/needs.ts";
 import { commandWords, handedOn, settled } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
-import { PATIENCE, until } from "./harness/until.ts";
+import { PATIENCE, until, untilItWaits } from "./harness/until.ts";
 
 const terminal = { process: { terminal: true } };
 
@@ -224,7 +224,7 @@ describe("signals for a foreground process", () => {
     const container = box.container(sh("trap 'echo got; exit 8' 37; echo ready; while :; do sleep 0.02; done"));
     const running = container.beginRun();
     await new Promise((resolve) => running.stdout?.once("data", resolve));
-    await passesOn(Number(running.pid), 37);
+    await untilItWaits(Number(running.pid));
     process.kill(running.pid ?? -1, 37);
     expect(await settled(running)).toMatchObject({ code: 8, stdout: "ready\ngot\n" });
   });
@@ -235,7 +235,7 @@ describe("signals for a foreground process", () => {
     const container = box.container(sh(`${trap}; echo ready; while :; do :; done`));
     const running = container.beginRun();
     await new Promise((resolve) => running.stdout?.once("data", resolve));
-    await passesOn(Number(running.pid), 37);
+    await untilItWaits(Number(running.pid));
     for (const signal of ["SIGURG", "SIGCHLD", "SIGPIPE", "SIGTERM"] as const) running.kill(signal);
     expect(await settled(running)).toMatchObject({ code: 9, stdout: "ready\n" });
   });
@@ -258,12 +258,6 @@ describe("signals for a foreground process", () => {
     },
   );
 });
-
-/** Waits until tsrun catches a signal, which it does with the rarer ones when the program runs already. */
-function passesOn(pid: number, signal: number): Promise<void> {
-  const caught = () => BigInt(`0x${/^SigCgt:\t(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]}`);
-  return until(() => (caught() & (1n << BigInt(signal - 1))) !== 0n, `signal ${signal} to be caught`);
-}
 
 /** The letter that proc_pid_stat(5) has. */
 function stateOf(pid: string): string | undefined {
