@@ -6,7 +6,10 @@ import { defineConfig } from "vitest/config";
 import { scaled } from "./conformance/engines/patience.ts";
 import { SummaryReporter } from "./scripts/reporter.ts";
 
-const patience = { testTimeout: scaled(60_000), hookTimeout: scaled(60_000), teardownTimeout: scaled(20_000) };
+const patience = {
+  ...{ testTimeout: scaled(120_000), hookTimeout: scaled(60_000), teardownTimeout: scaled(20_000) },
+  expect: { poll: { timeout: scaled(20_000), interval: 10 } },
+};
 /** On a machine that is busy with others' work, and in a guest: what fails is tried once more, and `npm test` tells which were. */
 const shared = { retry: process.env.CI ? 1 : 0 };
 const alone = { fileParallelism: false, maxWorkers: 1 };
@@ -19,9 +22,9 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          testTimeout: 30_000, // some start an engine, which on a cold disk takes seconds
           include: ["test/**/*.test.ts"],
           exclude: ["test/root/**", "test/vm/**", "test/engine/**", "test/**/*.root.test.ts"],
+          ...patience, // some start an engine, which on a cold disk takes seconds
         },
       },
       { test: { name: "engine", include: ["test/engine/**/*.test.ts"], ...patience, ...shared } },

@@ -179,8 +179,10 @@ operation("kill of all", async (engine) => {
 });
 
 operation("what the first process leaves behind in a shared pid namespace", async (engine) => {
-  const name = await engine.start(sharedPids, "sh", "-c", "sleep 27182001 & sleep 1; exit 3");
+  const script = "sleep 27182001 & until [ -e /tmp/go ]; do sleep 0.1; done; exit 3";
+  const name = await engine.start(sharedPids, "sh", "-c", script);
   await eventually(async () => `${processesWith("27182001").length}`, /^1$/);
+  await engine.exec(name, [], "touch", "/tmp/go");
   await eventually(async () => (await engine.task(name)).status, "STOPPED");
   await eventually(async () => `${processesWith("27182001").length}`, /^0$/);
 });

@@ -1,7 +1,6 @@
 // Pods and containers as kubelet makes them: containerd's CRI service, its runtime class "tsrun" on the runtime under test.
 
 import { readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { needs } from "../../test/root/harness/needs.ts";
 import { cniIsThere, SUBNET } from "./cri/cni.ts";
@@ -15,7 +14,7 @@ const cri = containerdOfFile();
 const needsCri = needs(containerdIsThere);
 
 /** How long something may take to come about. */
-const POLL = { timeout: scaled(5000) };
+const POLL = { timeout: scaled(20_000) };
 
 /** A process that waits and that TERM ends. */
 const WAITS = "trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.05; done";
@@ -52,7 +51,7 @@ needs(containerdIsThere, cniIsThere)("cri: pod with an address of its own, by CN
   expect(output).toContain(`inet ${address}/24`);
   // Two containers of a pod share its network.
   const server = await pod.start("nc -l -p 8080 -e echo hi");
-  const calls = `for i in $(seq 50); do nc ${address} 8080 </dev/null && exit; sleep 0.1; done; exit 1`;
+  const calls = `for i in $(seq 200); do nc ${address} 8080 </dev/null && exit; sleep 0.1; done; exit 1`;
   expect(await pod.run(calls), server.log().stderr).toBe("hi\n");
   expect((await server.ended()).exit_code).toBe(0);
 });
@@ -107,16 +106,14 @@ needsCri("cri: exec with streams", async ({ box }) => {
 needsCri("cri: exec with a terminal", async ({ box }) => {
   const pod = await runPod(cri(), box);
   const container = await pod.start(WAITS);
-  const cmd = ["sh", "-c", "tty; read line; stty size; exit 6"];
+  const cmd = ["sh", "-c", "tty; until stty size | grep '45 123'; do sleep 0.1; done; read line; exit 6"];
   const { url } = await cri().call("Exec", { container_id: container.id, cmd, tty: true, stdin: true, stdout: true });
   const stream = await Stream.open(url);
   await expect.poll(() => stream.stdout, POLL).toContain("/dev/pts/0");
   stream.resize(123, 45);
-  await sleep(scaled(300)); // the size takes another way than the input
+  await expect.poll(() => stream.stdout, POLL).toContain("45 123");
   stream.write("\n");
-  const { code, stdout } = await stream.end();
-  expect(code).toBe(6);
-  expect(stdout).toContain("45 123");
+  expect((await stream.end()).code).toBe(6);
 });
 
 needsCri("cri: attach to a container with a terminal", async ({ box }) => {
@@ -124,6 +121,7 @@ needsCri("cri: attach to a container with a terminal", async ({ box }) => {
   const container = await pod.start("tty; read line; echo got $line; exit 2", { more: { tty: true, stdin: true } });
   const { url } = await cri().call("Attach", { container_id: container.id, tty: true, stdin: true, stdout: true });
   const stream = await Stream.open(url);
+  await container.says("/dev/pts/0"); // the echo of what is typed would come amid it
   stream.write("some words\n");
   expect((await container.ended()).exit_code).toBe(2);
   expect(container.log().stdout).toContain("/dev/pts/0\n");

@@ -185,8 +185,8 @@ export function removeCheckpoints(box: Sandbox): void {
  */
 export function removeParentCgroups(box: Sandbox): void {
   box.defer(async () => {
-    for (let tries = 0; processesOf(box.word).length > 0 && tries < 100; tries += 1) await sleep(scaled(50));
-    for (let tries = 0; !emptied(box) && tries < 100; tries += 1) await sleep(50);
+    for (let tries = 0; processesOf(box.word).length > 0 && tries < 400; tries += 1) await sleep(scaled(50));
+    for (let tries = 0; !emptied(box) && tries < 400; tries += 1) await sleep(50);
   });
 }
 

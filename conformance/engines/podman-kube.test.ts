@@ -230,7 +230,7 @@ spec:
       );
       const result = await podman.run(`
     $P kube play --network ${user.id === 0 ? "podman" : "pasta"} ${yaml} >${podman.own}/log 2>&1 || { cat ${podman.own}/log; exit 1; }
-    for try in $(seq 50); do busybox wget -q -O - http://127.0.0.1:18080/group >${podman.own}/page 2>/dev/null && break; sleep 0.1; done; head -1 ${podman.own}/page
+    for try in $(seq 200); do busybox wget -q -O - http://127.0.0.1:18080/group >${podman.own}/page 2>/dev/null && break; sleep 0.1; done; head -1 ${podman.own}/page
     $P kube down ${yaml} >${podman.own}/log 2>&1; $P ps -aq`);
       expect(result.stdout).toBe("root:x:0:\n");
     },

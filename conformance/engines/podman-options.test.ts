@@ -71,7 +71,7 @@ for (const [network, missing] of [
       const found = await lines(
         podman,
         `$P run --detach --name c --network=${network} --publish 18081:80 busybox httpd -f -p 80 -h /etc >/dev/null
-        for try in $(seq 50); do busybox wget -q -O - http://127.0.0.1:18081/group >${podman.own}/page 2>/dev/null && break; sleep 0.1; done; head -1 ${podman.own}/page`,
+        for try in $(seq 200); do busybox wget -q -O - http://127.0.0.1:18081/group >${podman.own}/page 2>/dev/null && break; sleep 0.1; done; head -1 ${podman.own}/page`,
       );
       expect(found).toEqual(["root:x:0:"]);
     },

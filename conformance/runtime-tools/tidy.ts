@@ -19,7 +19,7 @@ async function removeTree(path: string): Promise<void> {
     try {
       removeBelow(path);
     } catch (error) {
-      if (tries === 100) throw error;
+      if (tries === 400) throw error;
       await sleep(50);
     }
   }

@@ -11,7 +11,7 @@ const SOURCE = fileURLToPath(new URL("inject.c", import.meta.url));
 const PREPARED = fileURLToPath(new URL("../../.cache/inject", import.meta.url));
 const FLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"];
 /** After which a command hangs, in seconds: more than a cgroup's patience, less than a lock's. */
-const PATIENCE = 10;
+const PATIENCE = 20;
 
 const NAMES = new Map<number, string>(Object.entries(X64_SYSCALLS).map(([name, number]) => [number, name]));
 

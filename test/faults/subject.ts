@@ -12,7 +12,7 @@ import type { Sandbox } from "../root/harness/sandbox.ts";
 import type { Command, Ended, Injector } from "./inject.ts";
 
 /** Milliseconds that anything is waited for. */
-const PATIENCE = 5000;
+const PATIENCE = 20_000;
 
 /** Everything that one can see from inside and that is the same in every run. */
 const REPORT = `

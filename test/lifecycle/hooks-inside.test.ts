@@ -23,6 +23,7 @@ import { AgentKernel } from "../../src/linux/kernel.ts";
 import { pidfdOpen } from "../../src/linux/local.ts";
 import { NAMESPACE_FLAGS, type NamespaceType } from "../../src/linux/namespaces.ts";
 import { Plan } from "../../src/linux/plan.ts";
+import { POLLIN, poll } from "../../src/linux/poll.ts";
 import { launch } from "../../src/linux/programs.ts";
 import type { Hook, Process } from "../../src/spec/config.gen.ts";
 import { processesOf } from "../root/harness/leftovers.ts";
@@ -228,20 +229,21 @@ describe.skipIf(!root)("after pivot_root (startContainer)", () => {
     expect(() => run("startContainer", sh("echo why; exit 9"), box.inside)).toThrow(/#0: exit status 9, stdout: why,/);
   });
 
-  test("one that takes too long is killed, and with it what it started", () => {
+  test("one that takes too long is killed, and with it what it started", async () => {
     const box = container();
     pivot(box);
     const word = `hooks-inside-${globalThis.process.pid}`;
     const slow = sh("sleep 100 & sleep 100", { timeout: 1, env: ["PATH=/bin", `W=${word}`] });
     for (const inside of [box.inside, { ...box.inside, become }]) {
       expect(() => run("startContainer", slow, inside)).toThrow(/hook ran past specified timeout of 1\.0s$/);
-      expect(processesOf(word)).toEqual([]);
+      await expect.poll(() => processesOf(word)).toEqual([]); // they are killed, and die when it is their turn
     }
   });
 
   test("a container that is gone is said, and nothing is left waiting", () => {
     const box = container();
     globalThis.process.kill(box.pid, "SIGKILL");
+    poll([{ fd: box.inside.pidfd, events: POLLIN }]); // it dies when it is its turn
     expect(() => run("startContainer", sh("exit 0"), box.inside)).toThrow(/startContainer hook #0: .*(setns|clone3)/);
   });
 });

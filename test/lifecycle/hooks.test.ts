@@ -160,7 +160,7 @@ describe("a hook that fails", () => {
 });
 
 describe("a hook's time", () => {
-  test("ends with its timeout: it is killed with all of its session, and nothing is left", () => {
+  test("ends with its timeout: it is killed with all of its session, and nothing is left", async () => {
     const word = `hooks-timeout-${process.pid}`;
     const start = performance.now();
     const message = run(
@@ -168,8 +168,8 @@ describe("a hook's time", () => {
     );
     expect(message).toBe("error running createRuntime hook #0: hook ran past specified timeout of 1.0s");
     expect(performance.now() - start).toBeGreaterThan(990);
-    expect(performance.now() - start).toBeLessThan(5000);
-    expect(processesOf(word)).toEqual([]);
+    expect(performance.now() - start).toBeLessThan(20_000);
+    await expect.poll(() => processesOf(word)).toEqual([]); // they are killed, and die when it is their turn
   });
 
   test("may be more than a clock holds, and is not waited for", () => {
@@ -179,11 +179,11 @@ describe("a hook's time", () => {
   test("is its own: a daemon that it leaves behind, with its pipes open, is not waited for and not killed", () => {
     const directory = temporary();
     const start = performance.now();
-    const message = run(sh(`sleep 30 & echo $! >${directory}/pid; echo out; exit 1`));
+    const message = run(sh(`sleep 1000 & echo $! >${directory}/pid; echo out; exit 1`));
     const pid = Number(readFileSync(`${directory}/pid`, "utf8"));
     onTestFinished(() => void process.kill(pid, "SIGKILL"));
     expect(message).toMatch(/exit status 1, stdout: out, stderr: $/);
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(performance.now() - start).toBeLessThan(20_000);
     expect(process.kill(pid, 0)).toBe(true);
   });
 
@@ -192,7 +192,7 @@ describe("a hook's time", () => {
     const writers = "cat /dev/zero & cat /dev/zero & cat /dev/zero & cat /dev/zero &";
     const start = performance.now();
     expect(run(sh(`${writers} exit 0`, { env: ["PATH=/bin", `W=${word}`] }))).toBe("");
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(performance.now() - start).toBeLessThan(20_000);
     // With nobody to read, SIGPIPE ends them.
     await expect.poll(() => processesOf(word)).toEqual([]);
   });
@@ -213,11 +213,11 @@ describe("a hook's time", () => {
     const words = ["--input-type=module-typescript", "-e", text, `${repository}bin/tsrun.ts`];
     const child = execa(node, words, { reject: false });
     onTestFinished(() => void child.kill("SIGKILL"));
-    await expect.poll(() => processesOf(word).length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => processesOf(word).length).toBe(1);
     child.kill("SIGKILL");
     await child;
-    await expect.poll(() => processesOf(word), { timeout: 2000 }).toEqual([]);
-  }, 20_000);
+    await expect.poll(() => processesOf(word)).toEqual([]);
+  });
 });
 
 test("a hook's failure is seen where tsrun's caller ignored SIGCHLD", () => {

@@ -49,7 +49,7 @@ async function manager(address: string, waits = 0): Promise<() => string[]> {
       if (i === 2) sleep(${waits});
       appendFileSync(${JSON.stringify(log)}, JSON.stringify(receive(socket)) + "\\n");
     }`);
-  await expect.poll(() => existsSync(log), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => existsSync(log)).toBe(true);
   return () =>
     readFileSync(log, "utf8")
       .trim()
@@ -189,7 +189,7 @@ describe("the relay", () => {
     const start = performance.now();
     announceReady(address, 4711, 200);
     expect(performance.now() - start).toBeGreaterThan(190);
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(performance.now() - start).toBeLessThan(20_000);
     expect(() => announceReady(`${address}-gone`, 4711)).toThrow(/manager-gone: connect.*ENOENT/);
   });
 

@@ -20,7 +20,7 @@ describe("a process's identity", () => {
     symlinkSync("/bin/sleep", name);
     const child = execa(name, ["60"], { reject: false });
     onTestFinished(() => void child.kill("SIGKILL"));
-    await vi.waitFor(() => expect(readFileSync(`/proc/${child.pid}/comm`, "utf8")).toBe("a) R 1 (b\n"));
+    await expect.poll(() => readFileSync(`/proc/${child.pid}/comm`, "utf8")).toBe("a) R 1 (b\n");
     const start = Number(readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ").at(-1)?.split(" ")[19]);
     expect(processStat(child.pid ?? 0)).toMatchObject({ start });
     expect(isAlive(child.pid ?? 0, start)).toBe(true);

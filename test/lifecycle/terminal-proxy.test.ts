@@ -59,17 +59,13 @@ for (const [engine, words] of Object.entries(ENGINES)) {
     });
 
     it("does not wait for a process in the background that has it open", async () => {
-      const started = Date.now();
-      const { stdout } = await serve("sleep 15 & echo out");
+      const { stdout } = await serve("sleep 1000 & echo out");
       expect(stdout).toBe("out\n");
-      expect(Date.now() - started).toBeLessThan(10_000);
     });
 
     it("hangs up when nobody reads: the programs on it end", async () => {
-      const started = Date.now();
-      const shell = `timeout 10 "$@" 'while echo y; do :; done 2>/dev/null' | head -n 1`;
+      const shell = `"$@" 'while echo y; do :; done 2>/dev/null' | head -n 1`;
       expect((await execa("sh", ["-c", shell, "sh", ...words()], { timeout: 20_000 })).stdout).toBe("y");
-      expect(Date.now() - started).toBeLessThan(10_000);
     });
   });
 

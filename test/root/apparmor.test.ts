@@ -200,7 +200,7 @@ describe("exec", () => {
 const FAKE = ["self", "thread-self"].flatMap((self) => [`${self}/attr/apparmor/exec`, `${self}/attr/exec`]);
 
 /** A script that ends the shell in a program whose profile the host can look at: the container may have no procfs. */
-const STAY = "echo ready; exec sleep 30";
+const STAY = "echo ready; exec sleep 1000";
 
 describe("a container with something else at /proc", () => {
   const profileOf = async (container: Container): Promise<string> =>

@@ -89,7 +89,7 @@ describe("memory that runs out on cgroup v2", () => {
   const SMALL: Json = { linux: { resources: { memory: { limit: 16 * MIB, swap: 16 * MIB } } } };
 
   needs(v2, except({ crun: "has no events" }))("is an event", async ({ box }) => {
-    const { exitCode, id, first } = await tellOfOom(box, SMALL, 20_000);
+    const { exitCode, id, first } = await tellOfOom(box, SMALL);
     expect(exitCode).toBe(0);
     expect(first).toBe(`{"type":"oom","id":"${id}"}`);
   });

@@ -2,8 +2,9 @@
 // afterwards (config-linux.md "Control groups"). Which limits there are: resources.test.ts; that they bite: limits.test.ts.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
-import { idle, type Json, sh } from "./harness/config.ts";
+import { idle, type Json, namespaces, sh } from "./harness/config.ts";
 import { cgroupsOf } from "./harness/leftovers.ts";
 import { except, kernelFile, needs } from "./harness/needs.ts";
 
@@ -54,7 +55,7 @@ describe("limits", () => {
 
   needs(v1)("a program that forks more than the limit is refused", async ({ box }) => {
     const result = await box
-      .container(sh("for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; wait"), resources({ pids: { limit: 5 } }))
+      .container(sh("for i in 1 2 3 4 5 6 7 8 9; do sleep 1000 & done"), resources({ pids: { limit: 5 } }))
       .run();
     expect(result.stderr).toMatch(/can't fork/);
   });
@@ -158,4 +159,27 @@ describe("processes that outlive init", () => {
     expect(tasks()).toBe(false);
     expect(existsSync(`/sys/fs/cgroup/memory/${container.id}`)).toBe(false);
   });
+
+  needs(v1, except({ runc: "1.1 waits for less", crun: "1.8 leaves them" }))(
+    "and do not die at once are waited for",
+    async ({ box }) => {
+      const parent = `${box.word}-parent`;
+      const freezer = `/sys/fs/cgroup/freezer/${parent}/freezer.state`;
+      const container = box.container(sh("sleep 1000 & :"), namespaces("network", "ipc", "uts", "mount"), {
+        linux: { cgroupsPath: `/${parent}/child` },
+      });
+      box.defer(() => {
+        for (const path of cgroupsOf(parent).reverse()) rmdirSync(path);
+      });
+      box.defer(() => writeFileSync(freezer, "THAWED"));
+      await container.runDetached();
+      await container.until("stopped");
+      writeFileSync(freezer, "FROZEN");
+      const deleted = container.delete();
+      await sleep(3000);
+      expect(cgroupsOf(`${parent}/child`), "it is frozen from above").not.toEqual([]);
+      writeFileSync(freezer, "THAWED");
+      expect(await deleted).toMatchObject({ code: 0, stderr: "" });
+    },
+  );
 });

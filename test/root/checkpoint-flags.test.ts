@@ -8,6 +8,7 @@ import { type Json, merge, mounts, namespaces, sh } from "./harness/config.ts";
 import { checkpoint, counting, criu, pause, restore, socketOptions } from "./harness/criu.ts";
 import { except, kernelFile, type Missing, needs, program } from "./harness/needs.ts";
 import { runtimePath } from "./harness/runtime.ts";
+import { until } from "./harness/until.ts";
 
 const COUNT = "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done";
 
@@ -66,7 +67,8 @@ describe("flags of checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
     await logger.runDetached();
     const container = box.container(shared, volume, sh(`${link} echo ready; exec crond -f -c /tmp`));
     await container.runDetached();
-    await pause(500);
+    const log = `${logger.rootfs}/log`;
+    await until(() => existsSync(log) && readFileSync(log, "utf8").includes("crond"), "crond to be connected");
     const refused = await checkpoint(box, container);
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/unix/)]);
     expect(await checkpoint(box, container, "--ext-unix-sk")).toMatchObject({ code: 0, stderr: "" });

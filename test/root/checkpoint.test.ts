@@ -29,7 +29,7 @@ function connected(): Json {
     "nc -l -p 5000 -e sh -c 'cat >/got'",
     "nc 127.0.0.1 5000 -e sh -c 'while :; do echo x; sleep 0.1; done'",
   ];
-  return sh(`${ends[0]} & sleep 0.5; ${ends[1]} & wait`);
+  return sh(`${ends[0]} & until ${ends[1]}; do sleep 0.1; done`);
 }
 
 describe("checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
@@ -72,8 +72,7 @@ describe("checkpoint and restore [qemu]", { timeout: 120_000 }, () => {
   needs(...criu)("in the foreground it has tsrun's pipes, signals and status", async ({ box }) => {
     const container = box.container(counting());
     const running = container.beginRun([], PIPED);
-    await container.untilRunning();
-    await pause(500);
+    await new Promise((resolve) => running.stdout?.once("data", resolve));
     expect(await checkpoint(box, container, "--work-path", box.path("work"))).toMatchObject({ code: 0, stderr: "" });
     expect(existsSync(box.path("work/dump.log"))).toBe(true);
     const before = lastCount((await settled(running)).stdout);

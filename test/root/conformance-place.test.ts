@@ -4,11 +4,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { removeCgroups } from "../../conformance/runtime-tools/tidy.ts";
 import { needs } from "./harness/needs.ts";
 import { repository } from "./harness/runtime.ts";
+import { until } from "./harness/until.ts";
 
 const PIDS = "/sys/fs/cgroup/pids";
 
@@ -34,8 +34,7 @@ needs(existsSync(join(PIDS, "tasks")) ? undefined : "cgroup v1, which the progra
     const [pid = ""] = readFileSync(join(PIDS, box.word, "left/tasks"), "utf8").split("\n");
     place.kill("SIGKILL");
     await removeCgroups(box.word);
-    for (let tries = 0; existsSync(`/proc/${pid}`) && tries < 100; tries += 1) await sleep(20);
-    expect(existsSync(`/proc/${pid}`)).toBe(false);
+    await until(() => !existsSync(`/proc/${pid}`), "the end of what it left");
     expect(existsSync(`/run/${left}`)).toBe(false);
     expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(left);
     expect(existsSync(join(PIDS, box.word))).toBe(false);

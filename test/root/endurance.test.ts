@@ -9,6 +9,8 @@ import { commandWords } from "./harness/runtime.ts";
 const RUNS = 2000;
 /** No run takes this long unless it hangs. */
 const PATIENCE_SECONDS = 20;
+/** So many cgroups and mounts may be made by others on this machine meanwhile. */
+const OTHERS = 5;
 
 test(`${RUNS} runs of true end well and leave nothing`, { timeout: 600_000 }, async ({ box }) => {
   const container = box.container({ process: { args: ["true"] } });
@@ -25,7 +27,7 @@ test(`${RUNS} runs of true end well and leave nothing`, { timeout: 600_000 }, as
   }
   expect(failures).toEqual([]);
   expect(readdirSync(box.root)).toEqual([]);
-  expect(mountCount()).toBe(mounts);
+  expect(mountCount() - mounts, "mounts").toBeLessThanOrEqual(OTHERS);
   await expect.poll(() => more(cgroupCounts(), cgroups), { timeout: 60_000, interval: 500 }).toEqual([]);
 });
 
@@ -42,9 +44,9 @@ function cgroupCounts(): Map<string, number> {
   return new Map(lines.map((line) => line.split("\t")).map(([name = "", , count]) => [name, Number(count)]));
 }
 
-/** Where there are more than before; others on this machine may make and free a few. */
+/** Where there are more than before. */
 function more(now: ReadonlyMap<string, number>, before: ReadonlyMap<string, number>): string[] {
   return [...now]
-    .filter(([name, count]) => count > (before.get(name) ?? 0) + 5)
+    .filter(([name, count]) => count > (before.get(name) ?? 0) + OTHERS)
     .map(([name, count]) => `${name} ${count}`);
 }

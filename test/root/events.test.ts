@@ -1,10 +1,11 @@
 // events: statistics by and by or once, and the kernel's killing for want of memory, until the container ends.
 
-import { setTimeout as sleep } from "node:timers/promises";
+import { readdirSync, readlinkSync } from "node:fs";
 import { describe, expect } from "vitest";
 import { idle, type Json } from "./harness/config.ts";
 import { except, kernelFile, needs } from "./harness/needs.ts";
 import { tellOfOom } from "./harness/oom-event.ts";
+import { until } from "./harness/until.ts";
 
 const v1 = kernelFile("/sys/fs/cgroup/memory/tasks");
 
@@ -41,7 +42,7 @@ describe("events", () => {
       const running = box.begin(["events", "--interval", "100ms", container.id]);
       let said = "";
       running.stdout?.on("data", (chunk) => (said += String(chunk)));
-      await expect.poll(() => parsed(said).length, { timeout: 10_000 }).toBeGreaterThanOrEqual(3);
+      await expect.poll(() => parsed(said).length).toBeGreaterThanOrEqual(3);
       await container.kill("KILL");
       await container.until("stopped");
       await container.delete();
@@ -54,7 +55,7 @@ describe("events", () => {
   needs(v1, except({ crun: "has no such command" }))(
     "tells of a process that is killed for want of memory",
     async ({ box }) => {
-      const { exitCode, id, first } = await tellOfOom(box, LIMIT, 10_000);
+      const { exitCode, id, first } = await tellOfOom(box, LIMIT);
       expect(exitCode).toBe(0);
       expect(first).toBe(`{"type":"oom","id":"${id}"}`);
     },
@@ -66,7 +67,7 @@ describe("events", () => {
       const container = box.container(idle(), LIMIT);
       await container.runDetached();
       const running = box.begin(["events", container.id]);
-      await sleep(100);
+      await until(() => holdsPidfd(Number(running.pid)), "events to follow init");
       await container.kill("KILL");
       expect(await running).toMatchObject({ exitCode: 0, stdout: "", stderr: "" });
     },
@@ -87,3 +88,12 @@ describe("events", () => {
     },
   );
 });
+
+function holdsPidfd(pid: number): boolean {
+  const directory = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(directory).some((fd) => readlinkSync(`${directory}/${fd}`).includes("pidfd"));
+  } catch {
+    return false; // one that was closed while they were read
+  }
+}

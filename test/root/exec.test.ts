@@ -154,7 +154,7 @@ describe("the process of exec, which an envoy has cloned", () => {
     const other = ["--user", "54321:1", "--detach"];
     for (const _ of [1, 2]) {
       expect((await container.execProcess(process)).code, "who is at the limit may still come in").toBe(0);
-      expect((await container.exec(script("exec sleep 60 >/dev/null 2>&1"), other)).code).toBe(0);
+      expect((await container.exec(script("exec sleep 1000 >/dev/null 2>&1"), other)).code).toBe(0);
     }
     const third = await container.execProcess(process);
     expect(third).toMatchObject({ code: 255, stderr: expect.stringMatching(/clone\(\): EAGAIN/) });
@@ -211,17 +211,15 @@ describe("exec with a process file", () => {
   test("--detach returns at once, with the pid file written", async ({ box }) => {
     const container = await running(box);
     const file = box.path("exec.pid");
-    const process = container.processFile({ args: ["sleep", "20"] });
-    const start = Date.now();
+    const process = container.processFile({ args: ["sleep", "1000"] });
     const result = await box.callDetached(
       ["exec", "--process", process, "--detach", "--pid-file", file, container.id],
       box.path("exec"),
     );
     expect(result).toMatchObject({ code: 0, stdout: "", stderr: "" });
-    expect(Date.now() - start).toBeLessThan(5_000);
     const pid = readFileSync(file, "utf8");
     expect(pid).toMatch(/^\d+$/);
-    expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe("sleep\0" + "20\0");
+    expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toBe("sleep\0" + "1000\0");
   });
 
   test("its user can reopen the standard streams", async ({ box }) => {
@@ -235,7 +233,7 @@ describe("exec with a process file", () => {
   test("dies with the container", async ({ box }) => {
     const container = await running(box);
     const file = box.path("exec.pid");
-    await container.execDetached(["sleep", "20"], ["--pid-file", file]);
+    await container.execDetached(["sleep", "1000"], ["--pid-file", file]);
     await container.delete("--force");
     const pid = readFileSync(file, "utf8");
     const state = existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, "utf8") : "State:\tZ";

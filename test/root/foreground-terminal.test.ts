@@ -3,16 +3,18 @@
 // passed on meanwhile and that no terminal sends.
 
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { describe, expect } from "vitest";
+import { scaled } from "../../conformance/engines/patience.ts";
 import { Screen } from "../lifecycle/pty.ts";
 import { idle, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { except, needs } from "./harness/needs.ts";
 import { commandWords, handedOn, settled } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
+import { PATIENCE, until, untilItWaits } from "./harness/until.ts";
 
 const terminal = { process: { terminal: true } };
 
@@ -40,7 +42,7 @@ describe("a terminal in the foreground, for a person", () => {
     const { screen, start } = onScreen(box, script);
     const running = start();
     await screen.until(/STARTED/);
-    await until(() => screen.isRaw());
+    await raw(screen);
     screen.write("\x03");
     await screen.until(/INTERRUPTED[\s\S]*READY/);
     screen.write("\x03\x1a\x04");
@@ -62,7 +64,7 @@ describe("a terminal in the foreground, for a person", () => {
     const { screen, before, start } = onScreen(box, "echo READY; read x; exit 3");
     const running = start();
     await screen.until(/READY/);
-    await until(() => screen.isRaw());
+    await raw(screen);
     screen.write("\n");
     expect((await running).exitCode).toBe(3);
     expect(screen.modes()).toBe(before);
@@ -81,7 +83,7 @@ describe("a terminal in the foreground, for a person", () => {
       );
       const running = start();
       await screen.until(/READY/);
-      await until(() => screen.isRaw());
+      await raw(screen);
       if (by === "TERM") running.kill("SIGTERM");
       else await container.kill("KILL");
       expect((await running).exitCode).toBe(status);
@@ -105,7 +107,7 @@ describe("a terminal in the foreground, for a person", () => {
       screen.resize(33, 101);
       const running = start();
       expect(await screen.until(/READY/)).toMatch(/^33 101\r\n/);
-      await until(() => screen.isRaw());
+      await raw(screen);
       screen.resize(12, 34);
       await screen.until(/12 34/);
       expect((await running).exitCode).toBe(0);
@@ -131,12 +133,13 @@ describe("a terminal in the foreground, for a person", () => {
     const screen = Screen.open();
     box.defer(() => screen[Symbol.dispose]());
     const before = screen.modes();
-    const script = "stty size; read x; echo got $x; sleep 100 & exit 6";
+    const script = "stty size; read x; echo got $x; sleep 1000 & exit 6";
     const [program, ...args] = words(box, "exec", "--tty", container.id, "sh", "-c", script);
     screen.resize(21, 77);
     const running = screen.run(program, args, { TSRUN_TEST: box.word });
+    expect(await screen.until(/\n/)).toBe("21 77\r\n");
     screen.write("typed\n");
-    expect(await screen.until(/got typed\r\n/)).toContain("21 77\r\n");
+    await screen.until(/got typed\r\n/);
     expect((await running).exitCode).toBe(6);
     expect(screen.modes()).toBe(before);
   });
@@ -147,7 +150,8 @@ describe("a terminal in the foreground, for a person", () => {
     box.defer(() => screen[Symbol.dispose]());
     const container = box.container(sh("echo DONE"), terminal);
     const line = words(box, "run", "--bundle", container.bundle, container.id).map((word) => `'${word}'`);
-    const running = screen.run("bash", ["-mc", `${line.join(" ")} & sleep 2; jobs; fg; echo BACK`], {
+    const stopped = 'until [ -n "$(jobs -s)" ]; do sleep 0.02; done; jobs';
+    const running = screen.run("bash", ["-mc", `${line.join(" ")} & ${stopped}; fg; echo BACK`], {
       TSRUN_TEST: box.word,
     });
     expect(await screen.until(/BACK/)).toMatch(/Stopped[\s\S]*DONE/);
@@ -155,10 +159,9 @@ describe("a terminal in the foreground, for a person", () => {
   });
 });
 
-/** Waits until something is so. */
-async function until(what: () => boolean): Promise<void> {
-  for (const start = Date.now(); !what(); await sleep(5))
-    if (Date.now() - start > 10_000) throw new Error(`never: ${what}`);
+/** Waits until every key goes to the container. */
+function raw(screen: Screen): Promise<void> {
+  return until(() => screen.isRaw(), "a raw terminal");
 }
 
 describe("a terminal in the foreground, without a person", () => {
@@ -178,7 +181,7 @@ describe("a terminal in the foreground, without a person", () => {
     const container = box.container(sh("head -c 100000000 /dev/zero | tr '\\0' x; echo end; exit 3"), terminal);
     const [program, ...args] = words(box, "run", "--bundle", container.bundle, container.id);
     const line = `{ "$0" "$@" </dev/null; echo status $? >&2; } | tee >(tail -c 5 >&2) | wc -c`;
-    const result = await execa("bash", ["-c", `${line}; sleep 0.2`, program, ...args], { timeout: 60_000 });
+    const result = await execa("bash", ["-c", line, program, ...args], { timeout: scaled(50_000) });
     expect(result.stdout).toBe("100000004");
     expect(result.stderr).toMatch(/status 3/);
     expect(result.stderr).toMatch(/xend/);
@@ -192,8 +195,8 @@ describe("a terminal in the foreground, without a person", () => {
   without("when nobody reads the output the terminal is hung up, and the container ends", async ({ box }) => {
     const container = box.container(sh("while echo y; do :; done 2>/dev/null; exit 0"), terminal);
     const [program, ...args] = words(box, "run", "--bundle", container.bundle, container.id);
-    const line = `timeout 15 "$0" "$@" </dev/null | head -n 1`;
-    expect((await execa("bash", ["-c", line, program, ...args], { timeout: 20_000 })).stdout).toBe("y");
+    const line = `"$0" "$@" </dev/null | head -n 1`;
+    expect((await execa("bash", ["-c", line, program, ...args], { timeout: PATIENCE })).stdout).toBe("y");
   });
 
   without("a signal ends the wait for somebody who does not read", async ({ box }) => {
@@ -203,10 +206,13 @@ describe("a terminal in the foreground, without a person", () => {
     const fifo = openSync(box.path("fifo"), "r+");
     writeSync(fifo, "x".repeat(65_536)); // now it is full
     box.defer(() => closeSync(fifo));
-    const running = execa(program, args, { stdio: ["ignore", handedOn(fifo), "inherit"], timeout: 20_000 });
-    await until(() => existsSync(`${container.rootfs}/done`));
-    await sleep(100);
-    const exit = once(running, "exit", { signal: AbortSignal.timeout(5000) });
+    const running = execa(program, args, { stdio: ["ignore", handedOn(fifo), "inherit"], timeout: scaled(50_000) });
+    await until(() => existsSync(`${container.rootfs}/done`), "the end of its output");
+    const pid = Number(running.pid);
+    const children = () => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+    await until(() => children().every((child) => stateOf(child) === "Z"), "the end of the container");
+    await until(() => stateOf(String(pid)) === "S", "tsrun, which sees it, to wait again");
+    const exit = once(running, "exit", { signal: AbortSignal.timeout(PATIENCE) });
     running.kill("SIGTERM");
     expect(await exit).toEqual([0, null]);
     await running;
@@ -218,7 +224,7 @@ describe("signals for a foreground process", () => {
     const container = box.container(sh("trap 'echo got; exit 8' 37; echo ready; while :; do sleep 0.02; done"));
     const running = container.beginRun();
     await new Promise((resolve) => running.stdout?.once("data", resolve));
-    await sleep(100);
+    await untilItWaits(Number(running.pid));
     process.kill(running.pid ?? -1, 37);
     expect(await settled(running)).toMatchObject({ code: 8, stdout: "ready\ngot\n" });
   });
@@ -229,7 +235,7 @@ describe("signals for a foreground process", () => {
     const container = box.container(sh(`${trap}; echo ready; while :; do :; done`));
     const running = container.beginRun();
     await new Promise((resolve) => running.stdout?.once("data", resolve));
-    await sleep(100);
+    await untilItWaits(Number(running.pid));
     for (const signal of ["SIGURG", "SIGCHLD", "SIGPIPE", "SIGTERM"] as const) running.kill(signal);
     expect(await settled(running)).toMatchObject({ code: 9, stdout: "ready\n" });
   });
@@ -242,7 +248,7 @@ describe("signals for a foreground process", () => {
       const line = `trap "" HUP; exec "$0" "$@"`;
       const [program, ...args] = words(box, "run", "--bundle", container.bundle, container.id);
       const running = execa("sh", ["-c", line, program, ...args], {
-        ...{ stdin: "ignore", reject: false, timeout: 20_000, env: { TSRUN_TEST: box.word } },
+        ...{ stdin: "ignore", reject: false, timeout: PATIENCE, env: { TSRUN_TEST: box.word } },
       });
       await new Promise((resolve) => running.stdout?.once("data", resolve));
       running.kill("SIGHUP");
@@ -252,3 +258,8 @@ describe("signals for a foreground process", () => {
     },
   );
 });
+
+/** The letter that proc_pid_stat(5) has. */
+function stateOf(pid: string): string | undefined {
+  return /\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
+}

@@ -9,6 +9,7 @@ import { test } from "./harness/fixture.ts";
 import { except, needs } from "./harness/needs.ts";
 import { runtimePath, settled } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
+import { PATIENCE, until } from "./harness/until.ts";
 
 const KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"] as const;
 type Kind = (typeof KINDS)[number];
@@ -44,7 +45,7 @@ describe("when hooks run", () => {
     async ({ box }) => {
       const { file, overrides } = journal(box);
       const all = Object.fromEntries(KINDS.map((kind) => [kind, [hook(kind, `echo ${kind} >>${file}`)]]));
-      const container = box.container(sh(`echo program >>${file}; sleep 0.3`), overrides, hooks(all));
+      const container = box.container(sh(`echo program >>${file}`), overrides, hooks(all));
       const read = () => (existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : []);
       expect((await container.create()).code).toBe(0);
       expect(read()).toEqual(["prestart", "createRuntime", "createContainer"]);
@@ -68,7 +69,9 @@ describe("when hooks run", () => {
     async ({ box }) => {
       const { file, overrides } = journal(box);
       const all = Object.fromEntries(KINDS.map((kind) => [kind, [hook(kind, `echo ${kind} >>${file}`)]]));
-      const container = box.container(sh(`sleep 0.3; echo program >>${file}`), overrides, hooks(all));
+      // The program is started before poststart: what it does first may come before.
+      const waits = `until grep -q poststart ${file}; do sleep 0.02; done`;
+      const container = box.container(sh(`${waits}; echo program >>${file}`), overrides, hooks(all));
       expect(await container.run()).toMatchObject({ code: 0, stderr: "" });
       expect(readFileSync(file, "utf8").trim().split("\n")).toEqual([
         ...KINDS.filter((kind) => kind !== "poststop"),
@@ -88,7 +91,7 @@ describe("when hooks run", () => {
   test("that of poststart may change the container, as the engine meanwhile", async ({ box }) => {
     const container = box.container(idle());
     const call = `${runtimePath} --root ${box.root} update --pids-limit 33 ${container.id}`;
-    container.configure(idle(), hooks({ poststart: [hook("poststart", call, { timeout: 10 })] }));
+    container.configure(idle(), hooks({ poststart: [hook("poststart", call, { timeout: 20 })] }));
     await container.create();
     expect(await container.start()).toMatchObject({ code: 0, stderr: "" });
     expect(readCgroup(container.id, "pids.max")).toBe("33");
@@ -102,7 +105,7 @@ describe("when hooks run", () => {
       const container = box.container(idle(), hooks({ poststart: [hook("poststart", script)] }));
       await container.create();
       const starting = box.begin(["start", container.id]);
-      while (!existsSync(file)) await new Promise((resolve) => setTimeout(resolve, 20));
+      await until(() => existsSync(file), "the hook");
       expect(await container.delete("--force")).toMatchObject({ code: 0, stderr: "" });
       starting.kill("SIGTERM");
       await settled(starting);
@@ -312,12 +315,12 @@ describe("hooks that fail", () => {
   );
 
   test("a hook that runs past its timeout is killed, and create fails", async ({ box }) => {
-    const slow = hook("createRuntime", "sleep 20", { timeout: 1 });
+    const slow = hook("createRuntime", "sleep 1000", { timeout: 1 });
     const start = Date.now();
     const result = await box.container(idle(), hooks({ createRuntime: [slow] })).create();
     expect(result.code).toBe(1);
     expect(result.stderr).toMatch(/time/i);
-    expect(Date.now() - start).toBeLessThan(8_000);
+    expect(Date.now() - start).toBeLessThan(PATIENCE);
   });
 
   needs(except({ crun: "exits with 255" }))("a hook that does not exist is said by path", async ({ box }) => {

@@ -31,7 +31,7 @@ const MAPPED = linux({ uidMappings: MAPS, gidMappings: MAPS });
 
 /** A container whose process tells of its keyring and stays. */
 function container(box: Sandbox, ...overrides: Json[]): Container {
-  const one = box.container(sh("/session; sleep 30"), ...overrides);
+  const one = box.container(sh("/session; sleep 1000"), ...overrides);
   compile(join(one.rootfs, "session"));
   return one;
 }

@@ -10,6 +10,7 @@ import type { Container } from "./harness/container.ts";
 import { LOOP, loopDevice } from "./harness/loop.ts";
 import { kernelFile, type Missing, needs } from "./harness/needs.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
+import { until } from "./harness/until.ts";
 
 const MB = 1 << 20;
 const resources = (fields: Json): Json => ({ linux: { resources: fields } });
@@ -55,11 +56,10 @@ describe("processes", () => {
     const container = await waiting(box, { pids: { limit: 30 } }, "f() { while :; do f & done; }; f 2>/dev/null &");
     // A shell that may not fork ends, and makes room for another.
     const refused = () => count(container.id, "pids.events", "max");
-    for (let tries = 0; refused() < 10 && tries < 500; tries++) {
+    await until(() => {
       expect(Number(readCgroup(container.id, "pids.current"))).toBeLessThanOrEqual(30);
-      await sleep(10);
-    }
-    expect(refused()).toBeGreaterThanOrEqual(10);
+      return refused() >= 10;
+    }, "ten refusals");
     expect(await container.delete("--force")).toMatchObject({ code: 0, stderr: "" });
   });
 });
@@ -77,11 +77,14 @@ describe("processor time", () => {
       await container.runDetached();
       await container.untilOutput("ready");
       await sleep(300); // what of the first period was left
-      const [time, usage] = [performance.now(), used(container.id)];
-      await sleep(3000);
-      const share = (used(container.id) - usage) / ((performance.now() - time) * 1000);
-      expect(share).toBeGreaterThan(0.16);
-      expect(share).toBeLessThan(0.24);
+      // Where others want the processors, too, it may get less for a while, and at no time more.
+      await until(async () => {
+        const [time, usage] = [performance.now(), used(container.id)];
+        await sleep(2000);
+        const share = (used(container.id) - usage) / ((performance.now() - time) * 1000);
+        expect(share).toBeLessThan(0.24);
+        return share > 0.16;
+      }, "its share");
     },
   );
 });
@@ -112,13 +115,14 @@ describe("a disk", () => {
     "is read at the rate of its throttle, and quickly without one",
     async ({ box }) => {
       const rate = 2 * MB;
-      const throttled = await secondsToRead(box, ({ major, minor }) => ({
-        throttleReadBpsDevice: [{ major, minor, rate }],
-      }));
-      const free = await secondsToRead(box, () => ({}));
-      expect(throttled).toBeGreaterThan((SIZE / rate) * 0.75);
-      expect(throttled).toBeLessThan((SIZE / rate) * 1.5);
-      expect(free).toBeLessThan(throttled / 4);
+      const slow = ({ major, minor }: Json): Json => ({ throttleReadBpsDevice: [{ major, minor, rate }] });
+      // Longer than by the limit alone it may take where others want the machine.
+      await until(async () => {
+        const throttled = await secondsToRead(box, slow);
+        expect(throttled).toBeGreaterThan((SIZE / rate) * 0.75);
+        return throttled < (SIZE / rate) * 1.5;
+      }, "a read at the rate");
+      await until(async () => (await secondsToRead(box, () => ({}))) < SIZE / rate / 4, "a quick read");
     },
   );
 });

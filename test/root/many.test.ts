@@ -33,7 +33,7 @@ test(`${COUNT} containers are created, paused, listed, resumed and deleted`, { t
   expect(cgroupsOf(id)).toEqual([]);
 });
 
-test(`delete --force ends ${PROCESSES} processes and leaves none`, { timeout: 60_000 }, async ({ box }) => {
+test(`delete --force ends ${PROCESSES} processes and leaves none`, async ({ box }) => {
   const container = box.container(sh(`for i in $(seq ${PROCESSES - 1}); do sleep 1000 & done; echo ready; wait`));
   await container.runDetached();
   await container.untilOutput("ready");

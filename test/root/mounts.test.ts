@@ -338,7 +338,7 @@ describe("special file systems", () => {
     async ({ box }) => {
       const mount = { destination: "/c", type: "tmpfs", source: "t", options: ["tmpcopyup"] };
       const list = "stat -c '%n %a %u:%g %t:%T' /c/device /c/pipe /c/program; wc -c </c/program";
-      const container = box.container(sh(`${list}; sleep 20`), mounts(mount));
+      const container = box.container(sh(`${list}; sleep 1000`), mounts(mount));
       container.writeFile("c/program", "binary", 0o755);
       const at = (name: string) => join(container.rootfs, "c", name);
       execFileSync("mknod", ["-m", "600", at("device"), "c", "1", "7"]);
@@ -474,7 +474,7 @@ describe("the root file system", () => {
   });
 
   test("nothing that the container mounts shows on the host", async ({ box }) => {
-    const container = box.container(sh("mount -t tmpfs inner /tmp && echo mounted; exec sleep 20"));
+    const container = box.container(sh("mount -t tmpfs inner /tmp && echo mounted; exec sleep 1000"));
     await container.create();
     await container.start();
     await container.untilOutput("mounted");

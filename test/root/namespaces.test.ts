@@ -51,7 +51,7 @@ describe("new namespaces", () => {
   });
 
   test("a new network namespace has a loopback interface that is up, and nothing else", async ({ box }) => {
-    expect(await outputOf(box, sh("ping -c1 -W1 127.0.0.1 >/dev/null && ls /sys/class/net"))).toBe("lo\n");
+    expect(await outputOf(box, sh("ping -c1 -W10 127.0.0.1 >/dev/null && ls /sys/class/net"))).toBe("lo\n");
   });
 
   needs(except({ crun: "takes it" }))("the same kind twice is refused", async ({ box }) => {
@@ -162,7 +162,7 @@ describe("id maps", () => {
     ];
     const gidMappings = [{ containerID: 0, hostID: 300_000, size: 1000 }];
     const container = box.container(
-      sh("cat /proc/self/uid_map /proc/self/gid_map; id -u; echo ready; sleep 10"),
+      sh("cat /proc/self/uid_map /proc/self/gid_map; id -u; echo ready; sleep 1000"),
       namespaces("pid", "mount", "ipc", "uts", "network", "user"),
       linux({ uidMappings, gidMappings }),
     );

@@ -10,6 +10,7 @@ import type { Container } from "./harness/container.ts";
 import { except, kernelFile, needs, program } from "./harness/needs.ts";
 import type { Result } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
+import { untilItWaits } from "./harness/until.ts";
 
 const has = [program("ip"), program("nsenter"), except({ runc: "1.1 knows none", crun: "1.8 knows none" })];
 const both = needs(...has);
@@ -67,7 +68,7 @@ class Network {
 
 /** A network namespace of the test's own, in which there are pairs of devices: NAME, down, with its peer NAMEp. */
 async function host(box: Sandbox, ...pairs: string[]): Promise<Network> {
-  const child = spawn("unshare", ["--net", "sh", "-c", "echo up; exec sleep 60"], {
+  const child = spawn("unshare", ["--net", "sh", "-c", "echo up; exec sleep 7200"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   box.defer(() => void child.kill("SIGKILL"));
@@ -288,6 +289,7 @@ describe("of a container that ends", () => {
     await container.untilRunning();
     const init = (await container.state()).pid;
     const parent = execFileSync("ps", ["-o", "ppid=", "-p", String(init)], { encoding: "utf8" }).trim();
+    await untilItWaits(Number(parent));
     const open = execFileSync("sh", ["-c", `ls -l /proc/${parent}/fd`], { encoding: "utf8" });
     expect(open).not.toMatch(/net:\[/);
     const sockets = execFileSync("sh", ["-c", `ls -l /proc/${parent}/fd | grep -c socket: || true`], {
@@ -298,6 +300,7 @@ describe("of a container that ends", () => {
     await plain.untilRunning();
     const otherInit = (await plain.state()).pid;
     const otherParent = execFileSync("ps", ["-o", "ppid=", "-p", String(otherInit)], { encoding: "utf8" }).trim();
+    await untilItWaits(Number(otherParent));
     expect(sockets).toBe(
       execFileSync("sh", ["-c", `ls -l /proc/${otherParent}/fd | grep -c socket: || true`], { encoding: "utf8" }),
     );

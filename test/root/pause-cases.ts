@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
+import { scaled } from "../../conformance/engines/patience.ts";
 import { cgroupVersion } from "./harness/cgroup-files.ts";
 import { idle, sh } from "./harness/config.ts";
 import { except, type Missing, needs } from "./harness/needs.ts";
@@ -91,7 +92,7 @@ export function pauseCases(...missing: readonly Missing[]): void {
         await box.call(["pause", container.id]);
         const start = performance.now();
         expect((await container.delete("--force")).code).toBe(0);
-        expect(performance.now() - start).toBeLessThan(1500);
+        expect(performance.now() - start).toBeLessThan(scaled(5000));
       },
     );
 

@@ -1,7 +1,6 @@
 // --pidfd-socket of create, run and exec: a pidfd of the process, for whoever listens.
 
 import { closeSync, existsSync, readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { idle, sh } from "./harness/config.ts";
 import { ConsoleSocket } from "./harness/console.ts";
@@ -9,6 +8,7 @@ import { DescriptorSocket } from "./harness/descriptor-socket.ts";
 import { readable } from "./harness/libc.ts";
 import { except, needs } from "./harness/needs.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
+import { until } from "./harness/until.ts";
 
 const both = needs(except({ runc: "1.1 has no such flag", crun: "has no such flag" }));
 
@@ -22,11 +22,8 @@ function received(box: Sandbox, socket: DescriptorSocket): { descriptor: number;
 }
 
 /** A pidfd can be read from when its process has ended. */
-async function ended(descriptor: number): Promise<void> {
-  for (let tries = 0; !readable(descriptor); tries++) {
-    if (tries > 500) throw new Error("the process of the pidfd does not end");
-    await sleep(10);
-  }
+function ended(descriptor: number): Promise<void> {
+  return until(() => readable(descriptor), "the end of the pidfd's process");
 }
 
 both("create sends init's, which tells of its end", async ({ box }) => {

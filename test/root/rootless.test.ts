@@ -125,7 +125,7 @@ describe.each(KINDS)("a container with %s", (_, kind, map, missing) => {
     const second = new ConsoleSocket(box, "exec.sock");
     give(box);
     const flags = ["--tty", "--console-socket", second.path];
-    expect(await made.execDetached(["sh", "-c", "tty; sleep 0.2"], flags)).toMatchObject({ code: 0 });
+    expect(await made.execDetached(["sh", "-c", "tty; sleep 1000"], flags)).toMatchObject({ code: 0 });
     await second.receive().until(/\/dev\/pts\/1\r\n/);
   });
 

@@ -2,7 +2,7 @@
 
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, vi } from "vitest";
+import { describe, expect } from "vitest";
 import { idle, namespaces, sh } from "./harness/config.ts";
 import { test } from "./harness/fixture.ts";
 import { processesOf } from "./harness/leftovers.ts";
@@ -10,6 +10,7 @@ import { bindDatagram, receiveDatagram, sendDatagram } from "./harness/libc.ts";
 import { except, needs } from "./harness/needs.ts";
 import { handedOn, settled } from "./harness/runtime.ts";
 import type { Sandbox } from "./harness/sandbox.ts";
+import { until } from "./harness/until.ts";
 
 describe("the exit status of run", () => {
   for (const status of [0, 1, 7, 126, 255]) {
@@ -94,12 +95,15 @@ describe("run in the foreground", () => {
       `${signal} before the program runs ends all, and leaves nothing`,
       async ({ box }) => {
         const hook = (script: string) => ({ path: "/bin/sh", args: ["sh", "-c", script] });
-        const createRuntime = [hook(`echo > ${box.path("begun")}; sleep 0.3`)];
+        const createRuntime = [
+          hook(`echo > ${box.path("begun")}; until [ -e ${box.path("signalled")} ]; do sleep 0.02; done`),
+        ];
         const poststop = [hook(`echo > ${box.path("stopped")}`)];
         const container = box.container(sh("echo ran"), { hooks: { createRuntime, poststop } });
         const running = container.beginRun();
-        await vi.waitFor(() => expect(existsSync(box.path("begun"))).toBe(true));
+        await until(() => existsSync(box.path("begun")), "the hook");
         running.kill(signal);
+        writeFileSync(box.path("signalled"), "");
         const code = signal === "SIGTERM" ? 143 : 130;
         expect(await settled(running)).toMatchObject({ code, stdout: "", stderr: "" });
         await expect(container.state()).rejects.toThrow("does not exist");
@@ -117,7 +121,9 @@ describe("run in the foreground", () => {
     await running; // not before: the container may hold our pipe open
   });
 
-  test("is quick to end: two hundred and fifty short runs neither hang nor fail", async ({ box }) => {
+  test("is quick to end: two hundred and fifty short runs neither hang nor fail", { timeout: 300_000 }, async ({
+    box,
+  }) => {
     for (let round = 0; round < 50; round += 1) {
       const results = await Promise.all(Array.from({ length: 5 }, () => box.container().run()));
       expect(results.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);

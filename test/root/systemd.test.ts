@@ -209,14 +209,14 @@ describe("a unit of the name that is there already", () => {
       "--property",
       "RuntimeMaxSec=1ms",
       "sleep",
-      "2",
+      "1000",
     ];
     try {
       execFileSync("systemd-run", failing, { stdio: "ignore" });
     } catch {
       // It is killed, which is what makes its scope a failed one.
     }
-    expect(shown(unitOf(container), "ActiveState")).toBe("failed");
+    await expect.poll(() => shown(unitOf(container), "ActiveState")).toBe("failed"); // when systemd has heard of its end
     expect(await container.create()).toMatchObject({ code: 0, stderr: "" });
     expect(shown(unitOf(container), "ActiveState")).toBe("active");
   });

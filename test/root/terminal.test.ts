@@ -167,7 +167,7 @@ describe("exec on a terminal", () => {
     const process = {
       terminal: true,
       consoleSize: { height: 11, width: 22 },
-      args: ["sh", "-c", "stty size; echo END; sleep 5"],
+      args: ["sh", "-c", "stty size; echo END; sleep 1000"],
     };
     const file = container.processFile(process);
     const result = await box.callDetached(

@@ -166,7 +166,7 @@ export class Cgroup {
 
   /**
    * Removes all directories and what the container made below them, and its unit; no error when they are gone already.
-   * Waits up to two seconds for processes that were killed. @throws CgroupError naming those that stay
+   * Waits up to ten seconds for processes that were killed. @throws CgroupError naming those that stay
    */
   remove(): void {
     if (this.unit !== undefined) stopUnit(this.unit);

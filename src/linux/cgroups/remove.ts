@@ -15,8 +15,11 @@ import { type Left, visit } from "./tree.ts";
 import { WatchedFile } from "./watch.ts";
 import { readFile } from "./write.ts";
 
-/** How long all of a container's cgroups together may stay busy, in milliseconds. */
-const PATIENCE = 2000;
+/**
+ * How long all of a container's cgroups together may stay busy, in milliseconds. As long as init may take to die: a killed process
+ * ends when it is its turn, which on a busy host, or held by a cgroup above, is later.
+ */
+const PATIENCE = 10_000;
 const FIRST_PAUSE = 0.1;
 const LONGEST_PAUSE = 10;
 

@@ -34,8 +34,8 @@ export interface RdtRecord {
 const FIELD = "linux.intelRdt";
 const CLOS = `${FIELD}.closID`;
 
-/** Milliseconds in which another create may be writing to the class that it has just made. */
-const PATIENCE = 200;
+/** Milliseconds in which another create may be writing to the class that it has just made: others may have the machine meanwhile. */
+const PATIENCE = 5000;
 
 /** Where a container is to be. Nothing is made. @throws ConfigError for what cannot be had */
 export function rdtRecord({ closID, enableMonitoring }: IntelRdt, id: string): RdtRecord {

@@ -165,8 +165,7 @@ describe.skipIf(!runnable)("a container's cgroup on cgroup v1", () => {
   it("ends processes that run away from it by forking and exiting", async () => {
     using join = create({ resources: { pids: { limit: 5000 } } }).open();
     await joined(join.tasks, "f() { f & }; f; f; f; f; sleep 1000");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(cgroup?.pids().length).toBeGreaterThan(1);
+    await expect.poll(() => cgroup?.pids().length).toBeGreaterThan(1);
     cgroup?.killAll();
     cgroup?.remove();
     expect(leftovers(name)).toEqual([]);

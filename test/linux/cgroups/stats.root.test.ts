@@ -6,9 +6,11 @@ import { describe, expect } from "vitest";
 import { exactJson } from "../../../src/lifecycle/exact-json.ts";
 import { Cgroup } from "../../../src/linux/cgroups/cgroup.ts";
 import { statsOf } from "../../../src/linux/cgroups/stats.ts";
+import { count } from "../../root/harness/cgroup-files.ts";
 import { sh } from "../../root/harness/config.ts";
 import { Container } from "../../root/harness/container.ts";
 import { kernelFile, needs, program } from "../../root/harness/needs.ts";
+import { until } from "../../root/harness/until.ts";
 
 /** runc's container's cgroups, from /proc/PID/cgroup. */
 function cgroupOf(pid: number): Cgroup {
@@ -32,17 +34,17 @@ describe("statistics", () => {
     await execa("runc", ["--root", box.path("peer"), "run", "-d", "-b", container.bundle, container.id], {
       stdio: "ignore",
     });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await until(() => count(container.id, "cpu.stat", "throttled_time") > 0, "the container to be throttled");
     await runc("pause", container.id);
     const { pid } = JSON.parse((await runc("state", container.id)).stdout);
     // The kernel takes its time to give back the memory of processes that have ended.
-    for (let tries = 20; ; tries--) {
-      const theirs = (await runc("events", "--stats", container.id)).stdout;
-      const ours = exactJson({ type: "stats", id: container.id, data: statsOf(cgroupOf(pid)) });
-      if (ours !== theirs && tries > 0) continue;
-      expect(theirs).toContain('"throttledTime"');
-      expect(ours).toBe(theirs);
-      break;
-    }
+    await expect
+      .poll(async () => {
+        const theirs = (await runc("events", "--stats", container.id)).stdout;
+        expect(theirs).toContain('"throttledTime"');
+        expect(exactJson({ type: "stats", id: container.id, data: statsOf(cgroupOf(pid)) })).toBe(theirs);
+        return true;
+      })
+      .toBe(true);
   });
 });

@@ -25,7 +25,7 @@ describe.skipIf(reason !== undefined)("a container's cgroup on cgroup v2", () =>
   });
   afterAll(() => {
     onV2(
-      "d=/sys/fs/cgroup/$1; [ ! -d $d ] || { echo 1 >$d/cgroup.kill; sleep 0.1; find $d -depth -type d -exec rmdir {} +; }",
+      "d=/sys/fs/cgroup/$1; [ ! -d $d ] || { echo 1 >$d/cgroup.kill; until grep -q 'populated 0' $d/cgroup.events; do sleep 0.02; done; find $d -depth -type d -exec rmdir {} +; }",
       name,
     );
     expect(existsSync(`/sys/fs/cgroup/unified/${name}`)).toBe(false);

@@ -2,12 +2,12 @@
 // (CVE-2019-5736), and what its process loads, which a container could replace (CVE-2019-14271).
 
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import { idle, sh } from "../harness/config.ts";
 import { test } from "../harness/fixture.ts";
 import { except, needs } from "../harness/needs.ts";
 import { runtimePath } from "../harness/runtime.ts";
+import { until } from "../harness/until.ts";
 import { arm, attacking, compiler } from "./attacker.ts";
 
 const onlyOurs = except({ runc: "is built otherwise", crun: "is built otherwise" });
@@ -46,7 +46,7 @@ describe("the executable in a container (CVE-2019-5736)", () => {
       const container = box.container({ process: { args: [program] } });
       container.writeFile("trap", "#!/proc/self/exe\n", 0o755);
       const before = readFileSync(runtimePath);
-      const { code } = await container.run([], { timeout: 10_000 });
+      const { code } = await container.run();
       expect(code).not.toBe(0);
       expect(readFileSync(runtimePath).equals(before)).toBe(true);
     });
@@ -61,9 +61,9 @@ describe("the process of tsrun itself", () => {
       await container.create();
       await container.start();
       await container.untilOutput("ready");
-      const running = box.begin(["exec", container.id, "sleep", "5"]);
+      const running = box.begin(["exec", container.id, "sleep", "1000"]);
       const pid = Number(running.pid);
-      for (let tries = 0; tries < 100 && !children(pid); tries++) await sleep(10);
+      await until(() => hasChildren(pid), "its process");
       for (const name of readdirSync("/proc/self/ns"))
         expect(readlinkSync(`/proc/${pid}/ns/${name}`), name).toBe(readlinkSync(`/proc/self/ns/${name}`));
       expect(readlinkSync(`/proc/${pid}/root`)).toBe("/");
@@ -91,6 +91,6 @@ describe("the process of tsrun itself", () => {
   );
 });
 
-function children(pid: number): boolean {
+function hasChildren(pid: number): boolean {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim() !== "";
 }

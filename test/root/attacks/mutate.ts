@@ -65,7 +65,7 @@ function mutate(copy: string, guard: Guard): string | undefined {
 function outcome(copy: string, { test: [file, name] }: Guard): "passed" | "failed" | "did not build" | "did not run" {
   const env = { ...process.env, PATH: `${copy}/node_modules/.bin:${process.env.PATH}:/usr/sbin`, NO_COLOR: "1" };
   const run = (program: string, args: string[]) =>
-    spawnSync(program, args, { cwd: copy, env, encoding: "utf8", timeout: 120_000, killSignal: "SIGKILL" });
+    spawnSync(program, args, { cwd: copy, env, encoding: "utf8", timeout: 300_000, killSignal: "SIGKILL" });
   if (run(`${copy}/node_modules/.bin/node`, ["scripts/build.ts"]).status !== 0) return "did not build";
   const pattern = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const { stdout, status } = run("vitest", [

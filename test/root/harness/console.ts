@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DescriptorSocket } from "./descriptor-socket.ts";
 import { ioctl, readable } from "./libc.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { PATIENCE } from "./until.ts";
 
 const TIOCGWINSZ = 0x5413;
 const TCGETS = 0x5401;
@@ -54,7 +55,7 @@ export class Terminal {
     while (!pattern.test(this.#seen)) {
       if (readable(this.#master)) this.#read();
       else await sleep(5);
-      if (Date.now() - start > 10_000) throw new Error(`no ${pattern} in ${JSON.stringify(this.#seen)}`);
+      if (Date.now() - start > PATIENCE) throw new Error(`no ${pattern} in ${JSON.stringify(this.#seen)}`);
     }
     return this.#seen;
   }

@@ -8,6 +8,7 @@ import { config, type Json, merge } from "./config.ts";
 import { makeRootfs } from "./rootfs.ts";
 import type { CallOptions, Result, Running } from "./runtime.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { PATIENCE } from "./until.ts";
 
 /** What `state` prints. */
 export interface State {
@@ -19,9 +20,6 @@ export interface State {
   readonly created?: string;
   readonly annotations?: Readonly<Record<string, string>>;
 }
-
-/** How long anything is waited for, in milliseconds. */
-const PATIENCE = 10_000;
 
 export class Container {
   readonly id: string;

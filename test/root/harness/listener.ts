@@ -6,8 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { acceptWaiting, ioctl, listenUnix, readable, receiveDescriptors } from "./libc.ts";
 import { runtimeKind } from "./runtime.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { until } from "./until.ts";
 
-const PATIENCE = 10_000;
+/** Milliseconds between two looks: somebody waits for every answer. */
+const PAUSE = 2;
 
 // <linux/seccomp.h>
 const NOTIF_RECV = 0xc050_2100;
@@ -54,10 +56,10 @@ export class ListenerSocket {
 
   /** Waits for a runtime and takes all that it sends, until it closes (runc 1.1.5 does so when it ends). */
   async receive(): Promise<Notifier> {
-    await until(() => this.called, "connection");
+    await until(() => this.called, "a connection", PAUSE);
     const connection = acceptWaiting(this.#listener);
     try {
-      await until(() => readable(connection), "word");
+      await until(() => readable(connection), "a word", PAUSE);
       const { text, descriptors } = receiveDescriptors(connection);
       const [fd, ...more] = descriptors;
       if (fd === undefined || more.length > 0) throw new Error(`${descriptors.length} descriptors were sent`);
@@ -83,7 +85,7 @@ export class Notifier {
 
   /** Waits for a call. */
   async question(): Promise<Question> {
-    await until(() => readable(this.#fd), "call");
+    await until(() => readable(this.#fd), "a call", PAUSE);
     const notif = Buffer.alloc(80);
     ioctl(this.#fd, NOTIF_RECV, notif);
     return { id: notif.readBigUInt64LE(0), pid: notif.readUInt32LE(8), nr: notif.readInt32LE(16) };
@@ -124,7 +126,7 @@ export class Notifier {
       },
     );
     while (!done) {
-      await sleep(2);
+      await sleep(PAUSE);
       if (!this.#open || !readable(this.#fd)) continue;
       try {
         const question = await this.question();
@@ -149,16 +151,10 @@ async function parsed(begun: string, connection: number): Promise<Told> {
   for (;;) {
     const text = Buffer.concat(pieces).toString("utf8");
     if (runtimeKind === "runc" && text.endsWith("}")) return JSON.parse(text) as Told;
-    await until(() => readable(connection), "more, and no end");
+    await until(() => readable(connection), "more, or the end", PAUSE);
     const piece = Buffer.alloc(65536);
     const size = readSync(connection, piece);
     if (size === 0) return JSON.parse(text) as Told;
     pieces.push(piece.subarray(0, size));
-  }
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const start = Date.now(); !condition(); await sleep(2)) {
-    if (Date.now() - start > PATIENCE) throw new Error(`no ${what} came`);
   }
 }

@@ -9,6 +9,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa, type Options } from "execa";
+import { scaled } from "../../../conformance/engines/patience.ts";
 
 /** The repository's root directory. */
 export const repository = fileURLToPath(new URL("../../..", import.meta.url));
@@ -124,7 +125,7 @@ function launch(args: readonly string[], options: CallOptions, streams: Options)
   return execa(program, [...words, ...args], {
     reject: false,
     stripFinalNewline: false,
-    timeout: options.timeout ?? 30_000,
+    timeout: options.timeout ?? scaled(30_000),
     killSignal: "SIGKILL",
     extendEnv: !options.bare,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } fro
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { scaled } from "../../../conformance/engines/patience.ts";
 import type { Json } from "./config.ts";
 import { Container } from "./container.ts";
 import { cgroupsOf, leftovers, processesOf } from "./leftovers.ts";
@@ -12,6 +13,9 @@ import { begin, type CallOptions, call, callDetached, type Result, type Running 
 
 /** Compiled seccomp filters, which tsrun keeps for the next container. */
 const FILTERS = "seccomp~";
+
+/** Milliseconds that what was killed may take to die. Nothing that a test leaves behind ends sooner by itself. */
+const DYING = scaled(5000);
 
 export class Sandbox {
   /** The folder. */
@@ -78,10 +82,11 @@ export class Sandbox {
     if (problems.length > 0) throw new Error(`left behind:\n  ${problems.join("\n  ")}`);
   }
 
-  /** Leftovers, once what was dying had a second to die. */
+  /** Leftovers, once what was dying had the time to die. */
   async #settle(): Promise<string[]> {
+    const end = Date.now() + DYING;
     let found = leftovers(this.word);
-    for (let tries = 0; found.length > 0 && tries < 50; tries += 1) {
+    while (found.length > 0 && Date.now() < end) {
       await sleep(20);
       found = leftovers(this.word);
     }

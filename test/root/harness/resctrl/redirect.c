@@ -16,7 +16,7 @@
 static void rival(const char *directory, const char *schemata) {
   mkdir(directory, 0755);
   if (fork() != 0) return;
-  usleep(50000);
+  usleep(700000);
   if (chdir(directory) != 0) _exit(1);
   int file = open("schemata", O_WRONLY);
   _exit(write(file, schemata, strlen(schemata)) < 0);

@@ -1,0 +1,24 @@
+// Waiting for what somebody else does, who may be slow or have others before him: for the thing itself, never for a time in which
+// it should have been done.
+
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { scaled } from "../../../conformance/engines/patience.ts";
+
+/** How long anything is waited for, in milliseconds. Only what never comes takes that long. */
+export const PATIENCE = scaled(20_000);
+
+/** Waits until something is so. @throws Error naming it where it never is */
+export async function until(isSo: () => boolean | Promise<boolean>, what: string, pause = 10): Promise<void> {
+  for (const start = Date.now(); !(await isSo()); await sleep(pause))
+    if (Date.now() - start > PATIENCE) throw new Error(`waited in vain for ${what}`);
+}
+
+/** Real-time signals are the last that a foreground tsrun catches: all else that is to be done before it waits has been done by then. */
+const LAST_CAUGHT = 37;
+
+/** Waits until a foreground tsrun does nothing any more but wait for its process, and passes all signals on to it. */
+export function untilItWaits(pid: number): Promise<void> {
+  const caught = () => BigInt(`0x${/^SigCgt:\t(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]}`);
+  return until(() => (caught() & (1n << BigInt(LAST_CAUGHT - 1))) !== 0n, `tsrun (${pid}) to wait for its process`);
+}
