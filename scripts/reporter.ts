@@ -2,6 +2,8 @@
 // which were skipped and why. The file to write is named by TSRUN_TEST_SUMMARY; without it the reporter does nothing.
 
 import { writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import type { TestError } from "vitest";
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
 /** What the file holds, as JSON. */
@@ -12,8 +14,8 @@ export interface Summary {
   /** Names of failed tests, and of files that could not be run. */
   failed: string[];
   skipped: { name: string; reason: string }[];
-  /** Of those that passed, the ones that had failed before. */
-  retried: string[];
+  /** Of those that passed, the ones that had failed before, with what was wrong then. */
+  retried: { name: string; reason: string }[];
 }
 
 export class SummaryReporter implements Reporter {
@@ -22,7 +24,8 @@ export class SummaryReporter implements Reporter {
   onTestCaseResult(test: TestCase): void {
     const result = test.result();
     const name = nameOf(test);
-    if (result.state === "passed" && (test.diagnostic()?.retryCount ?? 0) > 0) this.#summary.retried.push(name);
+    const failures = (result.state === "passed" && result.errors) || [];
+    this.#summary.retried.push(...failures.slice(0, 1).map((failure) => ({ name, reason: reasonOf(failure) })));
     if (result.state === "passed") this.#summary.passed.push(name);
     else if (result.state === "failed") this.#summary.failed.push(name);
     else this.#summary.skipped.push({ name, reason: (result.state === "skipped" && result.note) || "no reason given" });
@@ -37,6 +40,12 @@ export class SummaryReporter implements Reporter {
     const file = process.env.TSRUN_TEST_SUMMARY;
     if (file !== undefined) writeFileSync(file, JSON.stringify(this.#summary));
   }
+}
+
+/** What was wrong, in a line, and the line of the test. */
+function reasonOf({ message, stacks = [] }: TestError): string {
+  const at = stacks.map(({ file, line }) => ` (${basename(file)}:${line})`);
+  return `${message.split("\n", 1)[0]}${at[0] ?? ""}`;
 }
 
 function nameOf(test: TestCase): string {

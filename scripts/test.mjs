@@ -149,7 +149,7 @@ function runSuite({ name, missing, guest, command }) {
   // The others are no part of a run that is for some only.
   const meant = skipped.filter((test) => guest?.only === undefined || test.name.includes(guest.only));
   totals.passed += passed.length;
-  totals.retried.push(...retried.map((test) => `${place}${test}`));
+  totals.retried.push(...retried.map(({ name, reason }) => `${place}${name}: ${reason}`));
   totals.failed.push(...failed.map((test) => `${place}${test}`));
   totals.skipped.push(...meant.map((test) => ({ name: `${place}${test.name}`, reason: test.reason })));
   if (status !== 0 && failed.length === 0) totals.failed.push(`the suite "${name}" ended with status ${status}`);
@@ -171,7 +171,7 @@ function report() {
     console.log(`skipped: ${reason}`);
     for (const { name } of tests) console.log(`    ${name}`);
   }
-  for (const name of retried) console.log(`passed at the second try: ${name}`);
+  for (const test of retried) console.log(`passed at the second try: ${test}`);
   for (const name of failed) console.log(`FAILED: ${name}`);
   console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
   process.exitCode = failed.length > 0 ? 1 : 0;
