@@ -584,9 +584,9 @@ export const GUARDS: readonly Guard[] = [
   },
   {
     id: "state root: another user's",
-    tried: "--root is another user's directory, in which a state names a hook for delete",
+    tried: "--root is the directory of the user who has called sudo, in which a state names a hook for delete",
     guard: "checkStateRoot: it is root's or the caller's",
-    test: [`${A}/state-root.test.ts`, "that is another user's is refused by every command"],
+    test: [`${A}/state-root.test.ts`, "below a directory of the user who has called sudo"],
     edits: [
       edit("src/lifecycle/state-root.ts", "if (target !== undefined && !isOurs(target.uid))", "if (target === null)"),
     ],

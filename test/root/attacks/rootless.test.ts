@@ -21,6 +21,7 @@ import type { Container } from "../harness/container.ts";
 import { except, needs, program } from "../harness/needs.ts";
 import { BOTH, container, give, SINGLE, SUB, USER } from "../harness/rootless.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
+import { arm, attacking, compiler } from "./attacker.ts";
 
 // Before the harness is loaded, which reads it once. The wrapper runs what was to be run.
 vi.hoisted(() => {
@@ -68,11 +69,13 @@ ls /proc/$2/fd 2>/dev/null
 nsenter --target $2 --user --mount true 2>/dev/null && echo entered
 true`;
 
-describe.each([
+const KINDS = [
   ["the user's own id alone", SINGLE, undefined],
   ["his own and subordinate ids", BOTH, helpers],
   ["subordinate ids", SUB, helpers],
-] as const)("of a container with %s", (_, kind, missing) => {
+] as const;
+
+describe.each(KINDS)("of a container with %s", (_, kind, missing) => {
   needs(missing, except({ runc: "1.1 needs a cgroup", crun: "1.8 lets see what is in its directory" }))(
     "another user sees nothing, and can neither take, lock nor signal anything, whatever the umask",
     async ({ box }) => {
@@ -123,6 +126,56 @@ describe("by what his containers run", () => {
     expect(await made.runDetached()).toMatchObject({ code: 0, stderr: "" });
     expect(await made.untilOutput("ready")).toBe(`${made.id}\nready\n`);
     expect((await made.exec(["true"])).code).toBe(0);
+  });
+});
+
+describe.each(KINDS)("by root, with CAP_SYS_PTRACE, of a container with %s", (_, kind, missing) => {
+  const SETS = ["CAP_KILL", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN"];
+  const traces: Json = { process: { capabilities: { bounding: SETS, effective: SETS, permitted: SETS } } };
+  const onlyOurs = except({ runc: "maps its stage elsewhere", crun: "maps its stage elsewhere" });
+
+  needs(
+    missing,
+    compiler,
+    onlyOurs,
+  )(
+    "what exec brings in is neither read nor robbed of what it has open, nor is what it runs written to",
+    async ({ box }) => {
+      for (const how of ["spy", "keep", "weigh", "overwrite"] as const) {
+        const made = box.container(attacking(how), traces, kind);
+        arm(made);
+        give(box);
+        expect(await made.runDetached()).toMatchObject({ code: 0, stderr: "" });
+        await made.untilOutput("ready");
+        for (let i = 0; i < 8; i++) expect((await made.exec(["true"])).code).toBe(0);
+        const got = made
+          .output()
+          .replaceAll(/^weighed .* has $/gm, "")
+          .trim();
+        expect(got, how).toBe("ready");
+        await made.delete("--force"); // lest it keeps a processor busy
+      }
+    },
+  );
+
+  needs(
+    missing,
+    compiler,
+    onlyOurs,
+  )("an init that waits for start in the same pod gives nothing away", async ({ box }) => {
+    const first = box.container(sh("echo ready; exec sleep 100"), traces, kind);
+    arm(first);
+    give(box);
+    expect(await first.runDetached()).toMatchObject({ code: 0, stderr: "" });
+    await first.untilOutput("ready");
+    const { pid } = await first.state();
+    const joined = ["user", "pid"].map((type) => ({ type, path: `/proc/${pid}/ns/${type}` }));
+    const namespaces = [...joined, ...["mount", "ipc", "uts", "network"].map((type) => ({ type }))];
+    const beside = { linux: { namespaces, uidMappings: undefined, gidMappings: undefined } };
+    const second = container(box, kind, beside, idle());
+    expect(await second.create()).toMatchObject({ code: 0, stderr: "" });
+    expect((await first.exec(["/attacker", "rob"])).stdout).toMatch(/^(tried \d+\n)+$/);
+    expect((await second.start()).code).toBe(0);
   });
 });
 
@@ -210,7 +263,7 @@ describe("where he calls tsrun", () => {
 });
 
 describe("a hook", () => {
-  const KINDS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+  const HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
   needs(except({ runc: "1.1 needs a cgroup", crun: "1.8 hands descriptors on" }))(
     "has three streams, no environment, and what rights the caller has",
     async ({ box }) => {
@@ -228,7 +281,7 @@ describe("a hook", () => {
       const bind = { destination: journal, type: "bind", source: journal, options: ["bind"] };
       const made = container(box, SINGLE, { mounts: [...((SINGLE.mounts as Json[]) ?? []), bind] }, sh("true"), {
         process: { noNewPrivileges: true },
-        hooks: Object.fromEntries(KINDS.map((kind) => [kind, hook(kind)])),
+        hooks: Object.fromEntries(HOOKS.map((kind) => [kind, hook(kind)])),
       });
       const open = ["/", "/etc", "/etc/passwd"].map((path) => openSync(path, "r"));
       try {
@@ -236,7 +289,7 @@ describe("a hook", () => {
       } finally {
         for (const fd of open) closeSync(fd);
       }
-      for (const kind of KINDS) {
+      for (const kind of HOOKS) {
         const text = readFileSync(join(journal, kind), "utf8");
         expect([kind, text]).toEqual([kind, expect.stringMatching(/^0\n1\n2\n3\nNoNewPrivs:\t[01]\n/)]);
         expect(text, kind).not.toContain("SECRET");
