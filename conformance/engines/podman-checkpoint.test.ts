@@ -107,10 +107,10 @@ needsAll(memoryTracking())("podman: checkpoint --pre-checkpoint, then --with-pre
 
 needsAll()("podman: checkpoint --tcp-established [qemu]", async ({ box }) => {
   const talk = [
-    "nc -l -p 5000 -e sh -c 'cat >/got' & sleep 1",
-    "nc 127.0.0.1 5000 -e sh -c 'while :; do echo x; sleep 0.1; done' & ",
-  ].join("; ");
-  const { call, status } = await started(box, [], `${talk} ${COUNT}`);
+    "nc -l -p 5000 -e sh -c 'cat >/got' &",
+    "until nc 127.0.0.1 5000 -e sh -c 'while :; do echo x; sleep 0.1; done'; do sleep 0.1; done &",
+  ];
+  const { call, status } = await started(box, [], [...talk, COUNT].join(" "));
   const got = async () => Number((await call("exec", "c", "sh", "-c", "wc -c </got")).stdout);
   while (!((await got()) > 0)) await pause(100);
   const refused = await call("container", "checkpoint", "c");
