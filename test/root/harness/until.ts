@@ -1,7 +1,7 @@
 // Waiting for what somebody else does, who may be slow or have others before him: for the thing itself, never for a time in which
 // it should have been done.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { scaled } from "../../../conformance/engines/patience.ts";
 
@@ -17,8 +17,15 @@ export async function until(isSo: () => boolean | Promise<boolean>, what: string
 /** Real-time signals are the last that a foreground tsrun catches: all else that is to be done before it waits has been done by then. */
 const LAST_CAUGHT = 37;
 
-/** Waits until a foreground tsrun does nothing any more but wait for its process, and passes all signals on to it. */
+/** Waits until a foreground runtime does nothing any more but wait for its process, and passes all signals on to it. */
 export function untilItWaits(pid: number): Promise<void> {
   const caught = () => BigInt(`0x${/^SigCgt:\t(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]}`);
-  return until(() => (caught() & (1n << BigInt(LAST_CAUGHT - 1))) !== 0n, `tsrun (${pid}) to wait for its process`);
+  const catches = () => (caught() & (1n << BigInt(LAST_CAUGHT - 1))) !== 0n;
+  return until(() => catches() || hasSignalfd(pid), `the runtime (${pid}) to wait for its process`);
+}
+
+/** crun's way, which tsrun does not use. */
+function hasSignalfd(pid: number): boolean {
+  const descriptors = readdirSync(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`);
+  return descriptors.some((path) => readlinkSync(path) === "anon_inode:[signalfd]");
 }
