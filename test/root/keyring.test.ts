@@ -1,45 +1,14 @@
-// The session keyring (session-keyring(7)): a container has one of its own, by the name _ses.ID, and so has all that runs
-// in it. Which one a process has, only itself can ask: a program in C does, since busybox has no keyctl(1).
+// The session keyring (session-keyring(7)): a container has one of its own, which is named for it, and so has all that runs in it.
 
-import { execFileSync } from "node:child_process";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect } from "vitest";
-import { type Json, linux, mounts, namespaces, sh } from "./harness/config.ts";
+import { mounts } from "./harness/config.ts";
 import type { Container } from "./harness/container.ts";
-import { except, needs, program } from "./harness/needs.ts";
-import type { Sandbox } from "./harness/sandbox.ts";
+import { compileKeyring, compiler, keyringContainer, USER_NAMESPACES } from "./harness/keyring.ts";
+import { except, needs } from "./harness/needs.ts";
 
-/** Prints the session keyring's number and what the kernel says it is: type;uid;gid;permissions;name. */
-const SOURCE = `
-#include <stdio.h>
-#include <unistd.h>
-#include <sys/syscall.h>
-int main(void) {
-  char text[256] = "";
-  long id = syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -3, 0);
-  syscall(SYS_keyctl, 6 /* KEYCTL_DESCRIBE */, -3, text, sizeof text - 1);
-  printf("%ld %s\\n", id, text);
-}`;
-
-const COMPILER = "gcc";
-const gcc = program(COMPILER);
 const names = except({ crun: "gives the keyring no name" });
-const KINDS = ["pid", "mount", "ipc", "uts", "network"];
-const MAPS = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
-const MAPPED = linux({ uidMappings: MAPS, gidMappings: MAPS });
-
-/** A container whose process tells of its keyring and stays. */
-function container(box: Sandbox, ...overrides: Json[]): Container {
-  const one = box.container(sh("/session; sleep 1000"), ...overrides);
-  compile(join(one.rootfs, "session"));
-  return one;
-}
-
-function compile(path: string): void {
-  writeFileSync(`${path}.c`, SOURCE);
-  execFileSync(COMPILER, ["-static", "-o", path, `${path}.c`]);
-}
 
 async function started(one: Container, flags: string[] = []): Promise<string> {
   expect(await one.create(flags)).toMatchObject({ code: 0 });
@@ -48,42 +17,37 @@ async function started(one: Container, flags: string[] = []): Promise<string> {
 }
 
 describe("the session keyring", () => {
-  for (const [name, overrides] of [
-    ["", [namespaces(...KINDS)]],
-    [" in a user namespace", [namespaces(...KINDS, "user"), MAPPED]],
-  ] as const) {
-    needs(gcc, names)(`is new and named for the container${name}`, async ({ box }) => {
-      chmodSync(box.directory, 0o755);
-      const one = container(box, ...overrides);
+  for (const [name, overrides] of USER_NAMESPACES) {
+    needs(compiler, names)(`is new and named for the container${name}`, async ({ box }) => {
+      const one = keyringContainer(box, "show", ...overrides);
       expect(await started(one)).toContain(`;_ses.${one.id}`);
     });
 
     const peers = except({ crun: "gives exec none", ...(name !== "" && { runc: "1.1 gives exec another" }) });
-    needs(gcc, peers)(`is that of exec, too${name}`, async ({ box }) => {
-      chmodSync(box.directory, 0o755);
-      const one = container(box, ...overrides);
+    needs(compiler, peers)(`is that of exec, too${name}`, async ({ box }) => {
+      const one = keyringContainer(box, "show", ...overrides);
       const own = await started(one);
-      expect((await one.exec(["/session"])).stdout).toBe(own);
+      expect((await one.exec(["/keyring", "show"])).stdout).toBe(own);
     });
   }
 
-  needs(gcc)("is the caller's with --no-new-keyring, for exec as well", async ({ box }) => {
-    const one = container(box);
+  needs(compiler)("is the caller's with --no-new-keyring, for exec as well", async ({ box }) => {
+    const one = keyringContainer(box, "show");
     expect(await started(one, ["--no-new-keyring"])).not.toContain(one.id);
-    expect((await one.exec(["/session"])).stdout).not.toContain(one.id);
+    expect((await one.exec(["/keyring", "show"])).stdout).not.toContain(one.id);
   });
 
-  needs(gcc)("is that of hooks inside", async ({ box }) => {
+  needs(compiler)("is that of hooks inside", async ({ box }) => {
     const directory = box.makeDirectory("log");
-    compile(join(directory, "session"));
+    compileKeyring(join(directory, "keyring"));
     const hook = (kind: string) => ({
       path: "/bin/sh",
-      args: ["sh", "-c", `echo ${kind} $(${directory}/session) >>${directory}/log`],
+      args: ["sh", "-c", `echo ${kind} $(${directory}/keyring show) >>${directory}/log`],
       env: ["PATH=/bin:/usr/bin"],
     });
     const kinds = ["createContainer", "startContainer"];
     const bind = { destination: directory, type: "bind", source: directory, options: ["bind"] };
-    const one = container(box, mounts(bind), {
+    const one = keyringContainer(box, "show", mounts(bind), {
       hooks: Object.fromEntries(kinds.map((kind) => [kind, [hook(kind)]])),
     });
     const own = await started(one);

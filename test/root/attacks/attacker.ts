@@ -8,11 +8,17 @@ import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import type { Json } from "../harness/config.ts";
 import type { Container } from "../harness/container.ts";
-import { program } from "../harness/needs.ts";
+import { except, program } from "../harness/needs.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 
 /** What the tests that attack with a program need. */
 export const compiler = program("gcc");
+
+/** Of attacks on the process that waits or joins. */
+export const onlyOurs = except({ runc: "maps its stage elsewhere", crun: "maps its stage elsewhere" });
+
+/** Another user of the host. */
+export const OTHER = 20_001;
 
 let built: string | undefined;
 

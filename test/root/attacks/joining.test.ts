@@ -11,9 +11,8 @@ import { ListenerSocket } from "../harness/listener.ts";
 import { except, kernel, needs } from "../harness/needs.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
 import { PATIENCE } from "../harness/until.ts";
-import { arm, attacking, compiler } from "./attacker.ts";
+import { arm, attacking, compiler, onlyOurs } from "./attacker.ts";
 
-const onlyOurs = except({ runc: "maps its stage elsewhere", crun: "maps its stage elsewhere" });
 const MAPS = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
 const userNamespace: Json = {
   linux: {
@@ -105,12 +104,7 @@ describe("the process that exec brings in", () => {
     "is given up, and the caller told why, where it is stopped from inside",
     async ({ box }) => {
       const container = await attackers(box, attacking("stop"));
-      let result = await container.exec(["true"]);
-      await tryUntil(async () => {
-        if (result.code === 0) result = await container.exec(["true"]);
-        return result.code !== 0;
-      });
-      expect(result).toMatchObject({ code: 255, stderr: expect.stringMatching(/process \d+ was stopped before/) });
+      await expectStopped(container);
       expect(container.output()).toMatch(/stopped \d+/);
     },
   );
@@ -119,12 +113,7 @@ describe("the process that exec brings in", () => {
 describe("the process that exec brings in, traced", () => {
   needs(compiler, onlyOurs)("is given up where it is held, as where it is stopped", async ({ box }) => {
     const container = await attackers(box, attacking("hold"), traces);
-    let result = await container.exec(["true"]);
-    await tryUntil(async () => {
-      if (result.code === 0) result = await container.exec(["true"]);
-      return result.code !== 0;
-    });
-    expect(result).toMatchObject({ code: 255, stderr: expect.stringMatching(/process \d+ was stopped before/) });
+    await expectStopped(container);
     expect(container.output()).toMatch(/held \d+/);
   });
 
@@ -210,6 +199,16 @@ describe("an init that waits in a pod", () => {
     expect((await waiting.delete()).code).toBe(0);
   });
 });
+
+/** An exec is given up, sooner or later, since its process was stopped. */
+async function expectStopped(container: Container): Promise<void> {
+  let result = await container.exec(["true"]);
+  await tryUntil(async () => {
+    if (result.code === 0) result = await container.exec(["true"]);
+    return result.code !== 0;
+  });
+  expect(result).toMatchObject({ code: 255, stderr: expect.stringMatching(/process \d+ was stopped before/) });
+}
 
 /** Tries again and again for a while: an attacker is not always quick enough. */
 async function tryUntil(attempt: () => Promise<boolean>): Promise<void> {

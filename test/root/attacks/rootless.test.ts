@@ -21,7 +21,7 @@ import type { Container } from "../harness/container.ts";
 import { except, needs, program } from "../harness/needs.ts";
 import { BOTH, container, give, SINGLE, SUB, USER } from "../harness/rootless.ts";
 import type { Sandbox } from "../harness/sandbox.ts";
-import { arm, attacking, compiler } from "./attacker.ts";
+import { arm, attacking, compiler, OTHER, onlyOurs } from "./attacker.ts";
 
 // Before the harness is loaded, which reads it once. The wrapper runs what was to be run.
 vi.hoisted(() => {
@@ -29,7 +29,6 @@ vi.hoisted(() => {
   process.env.RUNTIME = `${import.meta.dirname}/../as-user.sh`;
 });
 
-const OTHER = 20_001;
 const helpers = program("newuidmap");
 
 /** What B's shell prints. */
@@ -136,7 +135,6 @@ describe("by what his containers run", () => {
 describe.each(KINDS)("by root, with CAP_SYS_PTRACE, of a container with %s", (_, kind, missing) => {
   const SETS = ["CAP_KILL", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN"];
   const traces: Json = { process: { capabilities: { bounding: SETS, effective: SETS, permitted: SETS } } };
-  const onlyOurs = except({ runc: "maps its stage elsewhere", crun: "maps its stage elsewhere" });
 
   needs(
     missing,

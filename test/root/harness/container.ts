@@ -8,7 +8,7 @@ import { config, type Json, merge } from "./config.ts";
 import { makeRootfs } from "./rootfs.ts";
 import type { CallOptions, Result, Running } from "./runtime.ts";
 import type { Sandbox } from "./sandbox.ts";
-import { PATIENCE } from "./until.ts";
+import { PATIENCE, until } from "./until.ts";
 
 /** What `state` prints. */
 export interface State {
@@ -152,11 +152,10 @@ export class Container {
 
   /** Waits for a line of output. */
   async untilOutput(text: string): Promise<string> {
-    const start = Date.now();
-    while (!this.output().includes(text)) {
-      if (Date.now() - start > PATIENCE) throw new Error(`no "${text}" in:\n${this.output()}${this.errors()}`);
-      await sleep(10);
-    }
+    await until(
+      () => this.output().includes(text),
+      () => `"${text}" in:\n${this.output()}${this.errors()}`,
+    );
     return this.output();
   }
 

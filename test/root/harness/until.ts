@@ -8,10 +8,15 @@ import { scaled } from "../../../conformance/engines/patience.ts";
 /** How long anything is waited for, in milliseconds. Only what never comes takes that long. */
 export const PATIENCE = scaled(20_000);
 
-/** Waits until something is so. @throws Error naming it where it never is */
-export async function until(isSo: () => boolean | Promise<boolean>, what: string, pause = 10): Promise<void> {
+/** Waits until something is so. @throws Error naming it where it never is, in the words of then where it is a function */
+export async function until(
+  isSo: () => boolean | Promise<boolean>,
+  what: string | (() => string),
+  pause = 10,
+): Promise<void> {
   for (const start = Date.now(); !(await isSo()); await sleep(pause))
-    if (Date.now() - start > PATIENCE) throw new Error(`waited in vain for ${what}`);
+    if (Date.now() - start > PATIENCE)
+      throw new Error(`waited in vain for ${typeof what === "string" ? what : what()}`);
 }
 
 /** Real-time signals are the last that a foreground tsrun catches: all else that is to be done before it waits has been done by then. */
