@@ -1,6 +1,7 @@
 // A client of the Container Runtime Interface: gRPC over the engine's socket, messages as runtime.proto beside this file says.
 // A request with a field that is not in that file is refused here, since nothing on the way would miss it.
 
+import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import protobuf from "protobufjs";
@@ -9,6 +10,9 @@ import { scaled } from "../patience.ts";
 
 /** The most that one call may take, in milliseconds. */
 const DEADLINE = scaled(40_000);
+
+/** Lines of the engine's log in an error. */
+const COMPLAINTS = 12;
 
 const proto = fileURLToPath(new URL("runtime.proto", import.meta.url));
 const root = new protobuf.Root().loadSync(proto, { keepCase: true });
@@ -77,14 +81,18 @@ interface Stats {
 
 export class CriClient {
   readonly #client: Client;
+  readonly #log: string;
 
-  constructor(socket: string) {
+  /** `log` is the file that the engine writes its log to. */
+  constructor(socket: string, log: string) {
+    this.#log = log;
     this.#client = new Client(`unix://${socket}`, credentials.createInsecure());
   }
 
-  /** Makes a call; throws what the engine answers in place of a message. */
+  /** Makes a call; throws what the engine answers in place of a message, and what it complained of meanwhile. */
   call<Name extends keyof Answers>(name: Name, request: Json = {}): Promise<Answers[Name]> {
     const { path, requestType, responseType } = methodOf(name);
+    const logged = statSync(this.#log).size;
     return new Promise((resolve, reject) => {
       this.#client.makeUnaryRequest<Json, Answers[Name]>(
         path,
@@ -94,7 +102,8 @@ export class CriClient {
         { deadline: Date.now() + DEADLINE },
         (error: ServiceError | null, answer) => {
           if (error === null && answer !== undefined) resolve(answer);
-          else reject(new Error(`${name}: ${error?.details ?? "no answer"}`, { cause: error }));
+          else
+            reject(new Error(`${name}: ${error?.details ?? "no answer"}${this.#complaints(logged)}`, { cause: error }));
         },
       );
     });
@@ -102,6 +111,13 @@ export class CriClient {
 
   close(): void {
     this.#client.close();
+  }
+
+  /** The last lines of the log, from a byte on, that are no mere information: a shim's panic has no level. */
+  #complaints(from: number): string {
+    const lines = readFileSync(this.#log).subarray(from).toString("utf8").split("\n");
+    const complaints = lines.filter((line) => line !== "" && !/level=(info|debug)/.test(line));
+    return complaints.slice(-COMPLAINTS).map((line) => `\n${line}`).join("");
   }
 }
 

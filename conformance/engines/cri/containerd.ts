@@ -78,7 +78,7 @@ async function start(box: Sandbox): Promise<CriClient> {
   const ctr = client(box, "ctr", ["--address", socket, "--namespace", "k8s.io"]);
   await untilAnswers(box, "containerd", () => ctr("version"));
   expect(await ctr("image", "import", imagesTar(box))).toMatchObject({ code: 0 });
-  const cri = new CriClient(socket);
+  const cri = new CriClient(socket, box.path("containerd.log"));
   for (const image of [IMAGE, PAUSE_IMAGE]) await untilKnown(cri, image);
   return cri;
 }
