@@ -43,7 +43,8 @@ export default defineConfig({
           include: ["conformance/{article,engines}/**/*.test.ts"],
           maxConcurrency: 4,
           globalSetup: ["conformance/engines/versions.ts"],
-          retry: 1, // on a busy machine engines lose output and give pipes up, with runc and crun as well: npm test tells which were
+          // On a busy machine engines lose output and give pipes up, with runc and crun as well: npm test tells which.
+          retry: process.env.CI ? 2 : 1,
           ...patience,
           ...alone,
         },

@@ -18,6 +18,9 @@ export interface Summary {
   retried: { name: string; reason: string }[];
 }
 
+/** Characters of a reason. */
+const LONGEST = 500;
+
 export class SummaryReporter implements Reporter {
   readonly #summary: Summary = { tests: [], passed: [], failed: [], skipped: [], retried: [] };
 
@@ -42,10 +45,11 @@ export class SummaryReporter implements Reporter {
   }
 }
 
-/** What was wrong, in a line, and the line of the test. */
+/** What was wrong, in one line that is not too long, and the line of the test. */
 function reasonOf({ message, stacks = [] }: TestError): string {
   const at = stacks.map(({ file, line }) => ` (${basename(file)}:${line})`);
-  return `${message.split("\n", 1)[0]}${at[0] ?? ""}`;
+  const lines = message.split("\n").map((line) => line.trim());
+  return `${lines.filter(Boolean).join(" | ").slice(0, LONGEST)}${at[0] ?? ""}`;
 }
 
 function nameOf(test: TestCase): string {

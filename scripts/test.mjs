@@ -171,7 +171,7 @@ function report() {
     console.log(`skipped: ${reason}`);
     for (const { name } of tests) console.log(`    ${name}`);
   }
-  for (const test of retried) console.log(`passed at the second try: ${test}`);
+  for (const test of retried) console.log(`passed only at a later try: ${test}`);
   for (const name of failed) console.log(`FAILED: ${name}`);
   console.log(`${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
   process.exitCode = failed.length > 0 ? 1 : 0;

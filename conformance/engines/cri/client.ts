@@ -117,7 +117,10 @@ export class CriClient {
   #complaints(from: number): string {
     const lines = readFileSync(this.#log).subarray(from).toString("utf8").split("\n");
     const complaints = lines.filter((line) => line !== "" && !/level=(info|debug)/.test(line));
-    return complaints.slice(-COMPLAINTS).map((line) => `\n${line}`).join("");
+    return complaints
+      .slice(-COMPLAINTS)
+      .map((line) => `\n${line}`)
+      .join("");
   }
 }
 
