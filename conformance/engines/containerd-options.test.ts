@@ -31,7 +31,8 @@ operation("attach to a terminal", async (engine) => {
   const terminal = engine.onTerminal("task", "attach", name);
   terminal.type("while ! stty size | grep '33 77'; do sleep 0.1; done\n");
   await terminal.until(new RegExp(`\n${SIZE}\r+\n`));
-  terminal.type("echo sleeps; sleep 100\n");
+  // A program in the foreground says so: what interrupts the shell before it waits for one does not end that.
+  terminal.type("sh -c 'echo sleeps; exec sleep 100'\n");
   await terminal.until(/\nsleeps\r+\n/);
   terminal.type("\x03");
   await terminal.until(/\^C/);
