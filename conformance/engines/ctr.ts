@@ -1,12 +1,14 @@
 // containerd and its client `ctr`, for many tests: the runtime is what its runc shim calls, by `--runc-binary`.
 
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Missing, program } from "../../test/root/harness/needs.ts";
 import type { Result } from "../../test/root/harness/runtime.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
 import { succeeded, UNTIL_TERM } from "./command-line.ts";
 import { startContainerd } from "./containerd.ts";
 import { callProgram, cgroupDriver, cgroupParent, imageTar, runtimeProgram } from "./engine.ts";
+import { scaled } from "./patience.ts";
 import { onTerminal, type Pty } from "./pty.ts";
 import { helpOf } from "./requirements.ts";
 
@@ -119,12 +121,24 @@ export class Ctr {
     return this.#names.at(-1) ?? "none";
   }
 
+  /** A foreground command may be removing its container just then: what one call does not find is no error, but that one stays is. */
   async tidy(): Promise<void> {
-    const left = (await this.output("container", "ls", "--quiet")).split("\n");
-    for (const name of this.#names.filter((each) => left.includes(each))) {
-      await this.call("task", "rm", "--force", name); // its status is the task's
-      await this.call("container", "rm", name); // a foreground command may be about to do it
+    const complaints: string[] = [];
+    for (const name of await this.#left()) {
+      const task = await this.call("task", "rm", "--force", name); // its status is the task's
+      complaints.push(task.stderr, (await this.call("container", "rm", name)).stderr);
     }
+    const end = Date.now() + scaled(20_000);
+    for (let left = await this.#left(); left.length > 0; left = await this.#left()) {
+      if (Date.now() > end) throw new Error(`${left.join(", ")} cannot be removed:\n${complaints.join("")}`);
+      await sleep(50);
+    }
+  }
+
+  /** Those of its containers that there are. */
+  async #left(): Promise<string[]> {
+    const all = (await this.output("container", "ls", "--quiet")).split("\n");
+    return this.#names.filter((name) => all.includes(name));
   }
 
   /** Where systemd makes the cgroups, each container's is named; else it is the namespace and the container's name. */
