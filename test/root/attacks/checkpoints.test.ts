@@ -60,14 +60,14 @@ describe("a container", () => {
   ofTsrun("whose CRIU is killed when it has frozen it goes on", async ({ box }) => {
     const container = await running(box);
     const freeze = `for f in freezer/${container.id}/freezer.state=FROZEN ${container.id}/cgroup.freeze=1; do
-      [ ! -e /sys/fs/cgroup/\${f%=*} ] || echo \${f#*=} >/sys/fs/cgroup/\${f%=*}
-    done; ls /sys/fs/cgroup/*/${container.id} >${box.path("seen")}`;
+      [ ! -e /sys/fs/cgroup/\${f%=*} ] || { echo \${f#*=} >/sys/fs/cgroup/\${f%=*} && echo $f >>${box.path("seen")}; }
+    done`;
     const call = ["checkpoint", "--image-path", box.path("images"), container.id];
     expect(await box.call(call, criuOf(box, freeze))).toMatchObject({
       code: 1,
       stderr: expect.stringContaining("criu was killed by SIGKILL before it had answered"),
     });
-    expect(readFileSync(box.path("seen"), "utf8")).not.toBe("");
+    expect(readFileSync(box.path("seen"), "utf8")).toMatch(/=/);
     expect((await container.state()).status).toBe("running");
     expect(await box.call(["pause", container.id])).toMatchObject({ code: 0 });
     expect((await box.call(call, criuOf(box, freeze))).code).toBe(1);
