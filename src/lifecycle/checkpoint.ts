@@ -1,16 +1,18 @@
 // tsrun checkpoint: has CRIU write the container to files, from which `restore` makes it again. It has ended then, and is deleted,
 // unless it is left running.
 
+import { O_CREAT, O_EXCL } from "../linux/abi/fcntl.ts";
 import { Criu } from "../linux/criu/client.ts";
 import { CriuError } from "../linux/criu/error.ts";
 import { mountsToName } from "../linux/criu/external-mounts.ts";
 import { namespacesToName } from "../linux/criu/external-namespaces.ts";
+import { checkBeforeDump } from "../linux/criu/image-files.ts";
 import { type CriuOptions, REQUEST } from "../linux/criu/messages.ts";
 import { MountsInside } from "../linux/criu/mounts-inside.ts";
 import { DESCRIPTORS_FILE, externalFiles, streamNames } from "../linux/criu/streams.ts";
 import { makeDirectories } from "../linux/directories.ts";
 import { descriptorStatus, statusOf } from "../linux/file-status.ts";
-import { close, write, writeText } from "../linux/files.ts";
+import { close, unlink, write, writeText } from "../linux/files.ts";
 import { absolute } from "../linux/paths.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
@@ -35,14 +37,33 @@ export function command({ root, flags, args: [id], log }: Context<"checkpoint">)
   const status = container.status();
   if (status !== "running" && status !== "paused")
     throw new UsageError(`Container cannot be checkpointed in ${status} state`);
-  dump(container, flags);
+  refuseFrozenInside(container);
+  try {
+    dump(container, flags);
+  } catch (error) {
+    // CRIU, which freezes it, may have been killed.
+    if (status === "running") letGoOn(container);
+    throw error;
+  }
   if (!flags.leaveRunning && !flags.preDump) destroy(container, log);
   return 0;
+}
+
+/** CRIU would wait for such a process to stop, and whoever comes next for the container's lock. */
+function refuseFrozenInside(container: Container): void {
+  if (cgroupOf(container).hasFrozenInside())
+    throw new UsageError("the container has frozen a cgroup of its own, in which CRIU can trace nothing");
+}
+
+function letGoOn(container: Container): void {
+  const cgroup = cgroupOf(container);
+  if (cgroup.frozen()) cgroup.thaw();
 }
 
 function dump(container: Container, flags: Flags): void {
   using undo = new DisposableStack();
   makeDirectories(absolute(flags.imagePath), 0o700);
+  checkBeforeDump(absolute(flags.imagePath));
   const asked = askedBy(flags, LOG, container.state.annotations);
   const server = pageServer(flags.pageServer);
   const options = {
@@ -96,7 +117,9 @@ function outside(container: Container, { directories: { images } }: Asked): Part
   using inside = new MountsInside(pid);
   const directories = Object.entries(cgroups.paths).map(([name, directory]) => ({ name, directory }));
   const streams = streamNames(pid, inside);
-  writeText(`${images}/${DESCRIPTORS_FILE}`, JSON.stringify(streams), 0o600);
+  const file = `${images}/${DESCRIPTORS_FILE}`;
+  unlink(file);
+  writeText(file, JSON.stringify(streams), 0o600, O_CREAT | O_EXCL); // through no link
   const joined = namespaces.filter(({ path }) => path !== undefined).map(({ type }) => type);
   return {
     ext_mnt: mountsToName({ config, bundle, cgroups: directories }, inside),

@@ -3,6 +3,7 @@
 import { CLONE_NEWNET } from "../linux/abi/sched.ts";
 import type { Criu, CriuRequest, Directories, OnNotify } from "../linux/criu/client.ts";
 import { CriuError } from "../linux/criu/error.ts";
+import { checkWritten } from "../linux/criu/image-files.ts";
 import { lastErrors } from "../linux/criu/log.ts";
 import { CGROUP_MODES, type CriuOptions, NETWORK_LOCKS, type Response } from "../linux/criu/messages.ts";
 import { makeDirectories } from "../linux/directories.ts";
@@ -12,6 +13,8 @@ import type { FlagsOf } from "./command-table.ts";
 import { UsageError } from "./usage-error.ts";
 import { isOrdinaryUser } from "./users.ts";
 
+/** What CRIU writes beside the log of each. */
+const STATISTICS: Readonly<Record<string, string>> = { "dump.log": "stats-dump", "restore.log": "stats-restore" };
 /** As much as is useful when something fails. */
 const LOG_LEVEL = 4;
 /** Settings of the administrator's, which override what is asked: tsrun's, or else those that are there for runc. */
@@ -39,6 +42,7 @@ export function askedBy(flags: CriuFlags, logFile: string, annotations: Readonly
   const images = absolute(flags.imagePath);
   const work = flags.workPath === undefined ? undefined : absolute(flags.workPath);
   if (work !== undefined) makeDirectories(work, 0o700);
+  checkWritten(work ?? images, [logFile, STATISTICS[logFile] ?? ""]);
   const settings = configFile(annotations);
   const options = {
     log_level: LOG_LEVEL,

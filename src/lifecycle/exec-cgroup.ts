@@ -6,10 +6,13 @@
 // A v2 cgroup that hands controllers to those below it takes no process itself ("no internal processes", cgroups(7)). A
 // service manager in the container makes it one, and puts itself below; so then exec goes where init is.
 
+import { SIGKILL } from "../linux/abi/signal.ts";
 import { Cgroup, type CgroupRecord } from "../linux/cgroups/cgroup.ts";
 import { cgroupHost, parseProcCgroup } from "../linux/cgroups/host.ts";
 import { attachTo } from "../linux/cgroups/systemd/manager.ts";
+import { SafetyViolation } from "../linux/errors.ts";
 import { readText } from "../linux/files.ts";
+import { sendSignal } from "../linux/local.ts";
 import { clean } from "../linux/paths.ts";
 import type { Container } from "./container.ts";
 import { cgroupOf } from "./container-cgroup.ts";
@@ -35,6 +38,18 @@ export function takeIn({ state }: Container, cgroup: Cgroup, pid: number): void 
   if (cgroup.unit?.bus !== "user") return;
   const [whole = "", part = ""] = [state.cgroups.paths[""], cgroup.record().paths[""]];
   attachTo(cgroup.unit, part.slice(whole.length), pid);
+}
+
+/**
+ * Ends a process of ours that is silent, where the container has frozen it: in a cgroup of its own, where init may be, or which it has
+ * put the process into. Nobody would ever thaw it. @throws SafetyViolation
+ */
+export function refuseFrozen(container: Container, pid: number): void {
+  const cgroup = cgroupOf(container);
+  if (!cgroup.isFrozenInside(pid)) return;
+  sendSignal(pid, SIGKILL);
+  cgroup.letDie();
+  throw new SafetyViolation("agent", `process ${pid} was frozen by the container before its program ran`);
 }
 
 /** The directories that --cgroup means. @throws UsageError for a mistake, be they there or not */

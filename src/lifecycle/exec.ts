@@ -36,7 +36,7 @@ import type { FlagsOf } from "./command-table.ts";
 import { checkConsole, consoleSender } from "./console.ts";
 import { Container } from "./container.ts";
 import { Descriptors } from "./descriptors.ts";
-import { cgroupForExec, enterable, takeIn } from "./exec-cgroup.ts";
+import { cgroupForExec, enterable, refuseFrozen, takeIn } from "./exec-cgroup.ts";
 import { execProcess } from "./exec-process.ts";
 import { catchSignals, waitInForeground } from "./foreground.ts";
 import { hookState } from "./hook-points.ts";
@@ -73,7 +73,10 @@ export function command(context: Context<"exec">): ExitStatus {
     process,
     seccomp: config?.linux?.seccomp,
     flags,
-    tell: context.log.tell,
+    tell: (message, again, pid) => {
+      refuseFrozen(container, pid);
+      context.log.tell(message, again);
+    },
   });
   let proxy: TerminalProxy | undefined;
   const onTerminal = (master: number, name: string): void => {

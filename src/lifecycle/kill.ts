@@ -16,10 +16,9 @@ export function command({ root, flags, args: [id, signal] }: Context<"kill">): E
   if (!alive && !flags.all) throw new UsageError("container not running");
   // Without a pid namespace of its own the kernel does not end the other processes when init ends.
   const everyone = flags.all || (number === SIGKILL && !hasOwnPidNamespace(container));
-  const signalled = everyone ? signalAll(container, number) : [];
   const { pid, pidStart } = container.state;
-  if (alive && !signalled.includes(pid) && !signalProcess(pid, pidStart, number))
-    throw new UsageError("container not running");
+  const reached = everyone && signalAll(container, number);
+  if (alive && !reached && !signalProcess(pid, pidStart, number)) throw new UsageError("container not running");
   // cgroup v1: a frozen process does not die. Any other signal waits until the container is resumed.
   if (number === SIGKILL) cgroupOf(container).letDie();
   return 0;
@@ -30,11 +29,14 @@ function hasOwnPidNamespace({ state }: Container): boolean {
   return state.namespaces.some(({ type, path }) => type === "pid" && path === undefined);
 }
 
-/** Signals every process in the container's cgroups. Returns their ids. */
-function signalAll(container: Container, number: number): readonly number[] {
+/** Signals every process in the container's cgroups. Returns whether init has got the signal. */
+function signalAll(container: Container, number: number): boolean {
   const cgroup = cgroupOf(container);
-  if (number !== SIGKILL) return cgroup.signalAll(number);
-  const pids = cgroup.pids();
+  const { pid, pidStart } = container.state;
+  if (number !== SIGKILL) return cgroup.signalAll(number).includes(pid);
+  // Init by itself, and first: it may have left its cgroup. Nobody is listed before they are all killed, since a container can have
+  // so many cgroups, and make more, that this takes long.
+  signalProcess(pid, pidStart, SIGKILL);
   cgroup.killAll();
-  return pids;
+  return true;
 }

@@ -47,8 +47,12 @@ export class Log {
     this.#write("warning", message);
   }
 
-  /** Says on stderr what somebody who waits there wants to know. Not in the log, which is for the one failure of a run. */
-  readonly tell = (message: string): void => complain(`tsrun: ${message}\n`);
+  /**
+   * Says on stderr what somebody who waits there wants to know, once. Not in the log, which is for the one failure of a run.
+   */
+  readonly tell = (message: string, again = false): void => {
+    if (!again) complain(`tsrun: ${message}\n`);
+  };
 
   /** Whether lines of a level are written: what nobody reads need not be found out. */
   wants(level: Level): boolean {

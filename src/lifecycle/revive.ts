@@ -9,6 +9,7 @@ import { killAndReapInit } from "../linux/agent/reap.ts";
 import { Criu, type CriuRequest } from "../linux/criu/client.ts";
 import { mountsToSupply } from "../linux/criu/external-mounts.ts";
 import { namespacesToJoin } from "../linux/criu/external-namespaces.ts";
+import { checkBeforeRestore } from "../linux/criu/image-files.ts";
 import { makeMasksReadonly } from "../linux/criu/masks.ts";
 import { type CriuOptions, type ExternalMount, REQUEST } from "../linux/criu/messages.ts";
 import { closedImages, openedImages, planOpenImages } from "../linux/criu/open-images.ts";
@@ -118,6 +119,7 @@ function open(request: Revival, opened: DisposableStack): Given {
       "needs a mount namespace: without one CRIU would restore mounts of the host's",
     );
   const asked = askedBy(request.flags, LOG, config.annotations ?? {});
+  checkBeforeRestore(asked.directories.images);
   const streams = parseDescriptors(readText(`${asked.directories.images}/${DESCRIPTORS_FILE}`, SPEC_FILES));
   const inherited = descriptors.pairs().map(([fd]) => fd);
   return { bundle, rootfs, config, text, namespaces, inherited, asked, streams };

@@ -77,7 +77,7 @@ function waitForWord(reader: number, container: Container, log: Log): void {
   for (let silences = 0; poll([{ fd: reader, events: POLLIN }], SILENCE * 1000)[0] === 0; silences++) {
     try {
       const what = describeSilence(container.state.pid);
-      if (silences === 0) log.tell(what);
+      log.tell(what, silences > 0);
     } catch (error) {
       killInit(container);
       throw error;

@@ -58,7 +58,7 @@ export function socketpair(): readonly [ours: number, theirs: number] {
 }
 
 /** Is told of what takes long. */
-export type Teller = (message: string) => void;
+export type Teller = (message: string, again: boolean, pid: number) => void;
 
 /** PID_MAX_LIMIT: no process has a larger number. proc_sys_kernel(5), pid_max. */
 const LAST_PID = 4_194_304;
@@ -178,14 +178,14 @@ export class Agent implements Disposable {
     this.#owned = false;
   }
 
-  /** Tells of the first silence only; `orEnd`: a program that runs is the end. @throws SafetyViolation where the process was stopped */
+  /** Tells of each silence; `orEnd`: a program that runs is the end. @throws SafetyViolation where the process was stopped */
   #read(buffer: Uint8Array, orEnd = false): number {
     for (let silences = 0; ; silences++) {
       const length = read(this.#socket, buffer);
       if (length !== -EAGAIN) return length;
       if (orEnd && this.#forked && hasExecuted(this.pid)) return 0;
       const what = describeSilence(this.pid);
-      if (silences === 0) this.#tell(what);
+      this.#tell(what, silences > 0, this.pid);
     }
   }
 

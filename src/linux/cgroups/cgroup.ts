@@ -10,6 +10,7 @@ import { O_DIRECTORY, O_RDONLY, O_WRONLY } from "../abi/fcntl.ts";
 import { close as closeFile, open as openFile } from "../files.ts";
 import { CgroupError, errnoOf, failed } from "./error.ts";
 import { freeze, isPaused, thaw } from "./freezer.ts";
+import { hasFrozenInside, isFrozenInside } from "./frozen-inside.ts";
 import type { CgroupMode } from "./host.ts";
 import { checkMemoryUse } from "./memory-check.ts";
 import { killV1, killV2, processesBelow, signalBelow, thawV1 } from "./processes.ts";
@@ -146,6 +147,18 @@ export class Cgroup {
   frozen(): boolean {
     const path = this.directory("freezer");
     return path !== undefined && isPaused(path, this.version);
+  }
+
+  /** Whether the container has frozen cgroups of its own. @throws CgroupError */
+  hasFrozenInside(): boolean {
+    const path = this.directory("freezer");
+    return path !== undefined && hasFrozenInside(path, this.version);
+  }
+
+  /** Whether a process of it is held in one of those, and not because the container is paused. @throws CgroupError */
+  isFrozenInside(pid: number): boolean {
+    const path = this.directory("freezer");
+    return path !== undefined && isFrozenInside(path, pid);
   }
 
   /** Stops all processes; waits until they have stopped. @throws CgroupError */

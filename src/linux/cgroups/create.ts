@@ -6,8 +6,10 @@ import type { LinuxResources } from "../../spec/config.gen.ts";
 import { errnoName } from "../abi/errno.ts";
 import { tryMakeDirectory } from "../directories.ts";
 import { ConfigError } from "../errors.ts";
+import { statusOf } from "../file-status.ts";
 import { removeDirectory } from "../files.ts";
 import { dirname } from "../paths.ts";
+import { inUserNamespace } from "../user-namespace.ts";
 import { Cgroup } from "./cgroup.ts";
 import { fillCpuset } from "./cpuset.ts";
 import { deviceFilter } from "./device-rules.ts";
@@ -17,7 +19,8 @@ import { CgroupError, errnoOf, failed, isPermission } from "./error.ts";
 import { holdsStill } from "./freezer.ts";
 import type { CgroupHost, CgroupMode } from "./host.ts";
 import { type CgroupDir, cgroupPaths } from "./paths.ts";
-import { processesBelow } from "./processes.ts";
+import { countBelow } from "./processes.ts";
+import { removeAll } from "./remove.ts";
 import { planResources } from "./resources.ts";
 import type { Write } from "./setting.ts";
 import type { Unit } from "./systemd/unit.ts";
@@ -89,8 +92,11 @@ function make(
   request: CgroupRequest,
 ): boolean {
   try {
-    const isNew = makeCgroup(dir, plan, made);
+    const isNew = makeCgroup(dir, plan, made) || (request.unit === undefined && takeOver(dir.path, made));
     if (!isNew && request.unit === undefined) refuseUsed(dir.path);
+    // A new one, too: who owns one above may have frozen that, and whoever is born in there does not come to say so.
+    if (hasFreezer(dir) && holdsStill(dir.path))
+      throw new CgroupError(`container's cgroup unexpectedly frozen: ${dir.path}`);
     return true;
   } catch (error) {
     if (!isPermission(error) || !request.rootless?.()) throw error;
@@ -135,10 +141,28 @@ function mkdir(path: string): string | undefined {
   return result === 0 ? undefined : errnoName(-result);
 }
 
+function hasFreezer({ hierarchy }: CgroupDir): boolean {
+  return hierarchy.name === "" || hierarchy.name.split(",").includes("freezer");
+}
+
 function refuseUsed(path: string): void {
-  const count = processesBelow(path).length;
+  const count = countBelow(path);
   if (count > 0) throw new CgroupError(`container's cgroup is not empty: ${count} process(es) found in ${path}`);
-  if (holdsStill(path)) throw new CgroupError(`container's cgroup unexpectedly frozen: ${path}`);
+}
+
+/**
+ * Makes a cgroup anew that is there and another user's: he made it, knowing the container's name, or an earlier container with
+ * it was his. Its limits would be his to change. Returns false where there is no need to.
+ */
+function takeOver(path: string, made: string[]): boolean {
+  const owner = statusOf(path)?.uid;
+  if (owner === undefined || owner === 0 || process.geteuid?.() !== 0 || inUserNamespace()) return false;
+  refuseUsed(path);
+  removeAll([path]);
+  const code = mkdir(path);
+  if (code !== undefined) throw failed(`mkdir ${path}`, code);
+  made.push(path);
+  return true;
 }
 
 function restrictDevices(cgroup: Cgroup, { resources, rootless = () => false }: CgroupRequest): void {

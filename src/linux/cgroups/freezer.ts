@@ -27,7 +27,9 @@ export function isPaused(path: string, freezer: Freezer): boolean {
 /** Whether the cgroup holds still, or begins to, because of itself or one above: any hierarchy of v1, or v2. */
 export function holdsStill(path: string): boolean {
   const v1 = readFile(`${path}/freezer.state`);
-  return v1 === undefined ? readFile(`${path}/cgroup.freeze`) === "1" : v1 !== "THAWED";
+  if (v1 !== undefined) return v1 !== "THAWED";
+  // Of one above only the events tell, and not before all is frozen: of a cgroup that nobody is in at once.
+  return isPaused(path, "v2") || /^frozen 1$/m.test(readFile(`${path}/cgroup.events`) ?? "");
 }
 
 /**

@@ -12,7 +12,7 @@ import { holdsStill } from "./freezer.ts";
 import { visit } from "./tree.ts";
 import { readFile, writeFile } from "./write.ts";
 
-/** Process ids in `path` and below, as tsrun's pid namespace numbers them; empty when the cgroup is gone. */
+/** Process ids in `path` and below, as tsrun's pid namespace numbers them; empty when the cgroup is gone. @throws CgroupError */
 export function processesBelow(path: string): number[] {
   const found: number[] = [];
   visit(path, {
@@ -23,14 +23,26 @@ export function processesBelow(path: string): number[] {
   return found;
 }
 
-function processesIn(path: string): number[] {
+/** How many there are, those counted that tsrun's pid namespace has no number for: v2 lists each as a 0, v1 not at all. */
+export function countBelow(path: string): number {
+  let count = 0;
+  visit(path, {
+    enter: (cgroup) => {
+      count += numbersIn(cgroup).length;
+    },
+  });
+  return count;
+}
+
+/** Process ids in one cgroup. */
+export function processesIn(path: string): number[] {
+  return numbersIn(path).filter((pid) => pid > 0);
+}
+
+function numbersIn(path: string): number[] {
   // In a threaded v2 cgroup only threads can be listed.
   const text = readFile(`${path}/cgroup.procs`) ?? readFile(`${path}/cgroup.threads`) ?? "";
-  // 0 is a process of another pid namespace.
-  return text
-    .split("\n")
-    .map(Number)
-    .filter((pid) => pid > 0);
+  return text === "" ? [] : text.split("\n").map(Number);
 }
 
 /** Processes that are held by a descriptor at a time. */

@@ -12,10 +12,9 @@ import { mkdirat, syscall } from "../calls.ts";
 import { exists, statusOf } from "../file-status.ts";
 import { realPath } from "../files.ts";
 import type { Plan } from "../plan.ts";
+import { PARENT } from "./image-files.ts";
 import { planScratch } from "./scratch.ts";
 
-/** What CRIU calls its link to the images that were written before. */
-const PARENT = "parent";
 const SEARCH_BY_OTHERS = 0o001;
 
 /** Where the images are, and those that they build upon; none where all may enter the directories as they are. */

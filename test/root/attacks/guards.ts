@@ -569,6 +569,123 @@ export const GUARDS: readonly Guard[] = [
     ],
   },
   {
+    id: "a cgroup that another user has made by a container's name",
+    tried:
+      "in a cgroup of his he makes the one that the next container is to be in, and its limits are his to change (cgroup v2)",
+    guard: "takeOver: it is made anew",
+    test: [`${A}/delegation.test.ts`, "is made anew, and its limits are not his"],
+    edits: [edit("src/linux/cgroups/create.ts", "if (owner === undefined || owner === 0 ||", "if (owner !== 0.5 ||")],
+  },
+  {
+    id: "a cgroup that another user has frozen",
+    tried: "create waits, with the container's lock held, for a process that is born frozen in there (cgroup v2)",
+    guard: "createCgroup: no cgroup that holds still, be it new",
+    test: [`${A}/delegation.test.ts`, "that he has frozen no container is made"],
+    edits: [
+      edit(
+        "src/linux/cgroups/create.ts",
+        "if (hasFreezer(dir) && holdsStill(dir.path))",
+        "if (hasFreezer(dir) && dir.path.length === 0)",
+      ),
+    ],
+  },
+  {
+    id: "a cgroup in use by who cannot be seen",
+    tried:
+      "a process of another pid namespace is in the cgroup that a container is to have, and is killed with it (cgroup v2)",
+    guard: "refuseUsed: processes without a number count",
+    test: [`${A}/delegation.test.ts`, "has no number for is in use"],
+    edits: [
+      edit("src/linux/cgroups/create.ts", "const count = countBelow(path);", "const count = countBelow(path) * 0;"),
+    ],
+  },
+  {
+    id: "a frozen cgroup of the container's own, exec",
+    tried: "a container freezes the cgroup that exec puts its process into (cgroup v2)",
+    guard: "refuseFrozen: a silent process that the container has frozen is ended",
+    test: [`${A}/delegation.test.ts`, "keeps exec no longer than a silence"],
+    edits: [
+      edit(
+        "src/lifecycle/exec.ts",
+        "      refuseFrozen(container, pid);\n",
+        "      void refuseFrozen;\n      void pid;\n",
+      ),
+    ],
+  },
+  {
+    id: "cgroups without end",
+    tried: "whose cgroups they are makes more of them as fast as ps and delete go through them",
+    guard: "visit: no more than there were at first, once it has taken long",
+    test: ["test/linux/cgroups/tree.test.ts", "as fast as they are visited"],
+    edits: [
+      edit(
+        "src/linux/cgroups/tree.ts",
+        "if (--this.#left >= 0 || performance.now() < this.#deadline) return;",
+        "if (this.#left >= 0 || this.#deadline > 0) return;",
+      ),
+    ],
+  },
+  {
+    id: "hostile images: traps for a dump",
+    tried: "there are links in the directory that images are to be written to, or FIFOs",
+    guard: "checkBeforeDump: files only",
+    test: [`${A}/checkpoints.test.ts`, "is not written to where"],
+    edits: [
+      edit(
+        "src/lifecycle/checkpoint.ts",
+        "  checkBeforeDump(absolute(flags.imagePath));\n",
+        "  void checkBeforeDump;\n",
+      ),
+    ],
+  },
+  {
+    id: "hostile images: a link by the name of the log",
+    tried: "root's restore writes its log, and its statistics, to where a link in the images leads",
+    guard: "checkWritten: files only",
+    test: [`${A}/restores.test.ts`, "restore.log as a link"],
+    edits: [
+      edit(
+        "src/lifecycle/criu-options.ts",
+        'checkWritten(work ?? images, [logFile, STATISTICS[logFile] ?? ""]);',
+        "void [checkWritten, STATISTICS];",
+      ),
+    ],
+  },
+  {
+    id: "hostile images: what is no file",
+    tried: "an image is a FIFO that nobody writes to, or a link to /dev/zero; images build upon themselves",
+    guard: "checkBeforeRestore: files only, links followed",
+    test: [`${A}/restores.test.ts`, "an image as a link to a device"],
+    edits: [
+      edit(
+        "src/lifecycle/revive.ts",
+        "  checkBeforeRestore(asked.directories.images);\n",
+        "  void checkBeforeRestore;\n",
+      ),
+    ],
+  },
+  {
+    id: "a CRIU that is killed",
+    tried: "CRIU dies when it has frozen the container, which stays so, and nobody has paused it",
+    guard: "checkpoint: what ran before is thawed",
+    test: [`${A}/checkpoints.test.ts`, "whose CRIU is killed"],
+    edits: [edit("src/lifecycle/checkpoint.ts", 'if (status === "running") letGoOn(container);', "void letGoOn;")],
+  },
+  {
+    id: "a frozen cgroup of the container's own, checkpoint",
+    tried:
+      "a container freezes a cgroup of its own: CRIU waits for ever for a process in there to stop, with the container's lock held",
+    guard: "refuseFrozenInside",
+    test: [`${A}/checkpoints.test.ts`, "that has frozen a cgroup of its own"],
+    edits: [
+      edit(
+        "src/lifecycle/checkpoint.ts",
+        "if (cgroupOf(container).hasFrozenInside())",
+        "if (cgroupOf(container).hasFrozenInside() && container.id.length === 0)",
+      ),
+    ],
+  },
+  {
     id: "images with fewer namespaces",
     tried: "a container is restored, by a config that has a network namespace, from images of one that had none",
     guard: "checkRestoredNamespaces (needs criu: run it in the guest)",

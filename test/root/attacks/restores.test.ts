@@ -2,7 +2,8 @@
 // what the processes are. But the file that is tsrun's own, descriptors.json, gives away none of what tsrun and CRIU have.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { describe, expect } from "vitest";
 import { idle, type Json, namespaces } from "../harness/config.ts";
 import { checkpoint, counting, criu, restore } from "../harness/criu.ts";
@@ -35,6 +36,37 @@ describe("descriptors.json of hostile images", () => {
   ofTsrun("that is a FIFO keeps nobody waiting", async ({ box }) => {
     expect(await refusal(box, (file) => spawnSync("mkfifo", [file]))).toContain("is a FIFO, not a regular file");
   });
+});
+
+describe("a directory of hostile images", () => {
+  const ofTsrun = needs(except({ runc: "writes to where links lead, and waits at FIFOs", crun: "too" }));
+  /** In the directory, by a path of a file that is to be kept as it is. */
+  const TRAPS: readonly [string, string, (images: string, kept: string) => void][] = [
+    ["restore.log as a link", "restore.log is a link", (images, kept) => symlinkSync(kept, `${images}/restore.log`)],
+    [
+      "stats-restore as a link",
+      "stats-restore is a link",
+      (images, kept) => symlinkSync(kept, `${images}/stats-restore`),
+    ],
+    ["restore.log as a FIFO", "restore.log is a FIFO", (images) => spawnSync("mkfifo", [`${images}/restore.log`])],
+    ["an image as a FIFO", "inventory.img is a FIFO", (images) => spawnSync("mkfifo", [`${images}/inventory.img`])],
+    [
+      "an image as a link to a device",
+      "is a character device",
+      (images) => symlinkSync("/dev/zero", `${images}/pages-1.img`),
+    ],
+    ["images before it that are itself", "to there again", (images) => symlinkSync(".", `${images}/parent`)],
+  ];
+  for (const [what, words, make] of TRAPS)
+    ofTsrun(`that has ${what} keeps nobody waiting, and nothing else is written to`, async ({ box }) => {
+      writeFileSync(box.path("kept"), "kept");
+      const stderr = await refusal(box, (file) => {
+        writeFileSync(file, "[]");
+        make(dirname(file), box.path("kept"));
+      });
+      expect(stderr).toContain(words);
+      expect(readFileSync(box.path("kept"), "utf8")).toBe("kept");
+    });
 });
 
 describe("images of a container with fewer namespaces [qemu]", { timeout: 120_000 }, () => {
