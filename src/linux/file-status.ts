@@ -152,10 +152,11 @@ export function typeIn(statfs: Uint8Array): number {
   return new DataView(statfs.buffer, statfs.byteOffset).getUint32(0, true);
 }
 
-/** The magic number of the file system at a path, <linux/magic.h>; undefined where nothing is. */
+/** The magic number of the file system at a path, <linux/magic.h>; undefined where nothing is. @throws FileError as `exists` does */
 export function fileSystemType(path: string): number | undefined {
   const bytes = new Uint8Array(STATFS_SIZE);
   const result = syscall(syscallNumber("statfs"), path, bytes);
+  if (result < 0 && !UNSEEN.has(-result)) throw new FileError("statfs", -result, path);
   return result < 0 ? undefined : typeIn(bytes);
 }
 

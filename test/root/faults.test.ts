@@ -4,6 +4,7 @@
 
 import { rmSync } from "node:fs";
 import { expect, vi } from "vitest";
+import { EINVAL } from "../../src/linux/abi/errno.ts";
 import { dockerLike, SMALL } from "../faults/configs.ts";
 import { Injector, injectorMissing } from "../faults/inject.ts";
 import { creation, deleting, executing, failedCreation, starting } from "../faults/scenarios.ts";
@@ -110,3 +111,25 @@ for (const [name, make] of Object.entries(SCENARIOS)) {
     expect(leftovers(box.word)).toEqual([]);
   });
 }
+
+needs(injectorMissing(), ours)(
+  "a host whose cgroups cannot be looked at does not pass for one without",
+  async ({ box }) => {
+    const injector = new Injector(box.makeDirectory("inject"));
+    const subject = new Subject(box, injector, [SMALL]);
+    subject.mustCreate(); // the first has more to make
+    expect(subject.deleteByForce()).toEqual([]);
+    const { calls } = injector.list(subject.create());
+    expect(subject.deleteByForce()).toEqual([]);
+    const looks = calls.filter(({ name, text }) => name === "statfs" && text.includes("/sys/fs/cgroup"));
+    expect(looks).not.toEqual([]);
+    for (const look of looks) {
+      const { code, stderr } = injector.inject(subject.create(), look, EINVAL);
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringContaining("EINVAL: invalid argument, statfs '/sys/fs/cgroup"),
+      });
+      expect(subject.traces()).toEqual([]);
+    }
+  },
+);
