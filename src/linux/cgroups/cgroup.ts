@@ -158,7 +158,7 @@ export class Cgroup {
   /** Whether a process of it is held in one of those, and not because the container is paused. @throws CgroupError */
   isFrozenInside(pid: number): boolean {
     const path = this.directory("freezer");
-    return path !== undefined && isFrozenInside(path, pid);
+    return path !== undefined && isFrozenInside(path, this.version, pid);
   }
 
   /** Stops all processes; waits until they have stopped. @throws CgroupError */

@@ -16,8 +16,8 @@ import { deviceFilter } from "./device-rules.ts";
 import { writeDevicesV1 } from "./devices-v1.ts";
 import { setDevicesV2 } from "./devices-v2.ts";
 import { CgroupError, errnoOf, failed, isPermission } from "./error.ts";
-import { holdsStill } from "./freezer.ts";
-import type { CgroupHost, CgroupMode } from "./host.ts";
+import { type Freezer, isFrozen } from "./freezer.ts";
+import type { CgroupHost, CgroupMode, Hierarchy } from "./host.ts";
 import { type CgroupDir, cgroupPaths } from "./paths.ts";
 import { countBelow } from "./processes.ts";
 import { removeAll } from "./remove.ts";
@@ -95,7 +95,8 @@ function make(
     const isNew = makeCgroup(dir, plan, made) || (request.unit === undefined && takeOver(dir.path, made));
     if (!isNew && request.unit === undefined) refuseUsed(dir.path);
     // A new one, too: who owns one above may have frozen that, and whoever is born in there does not come to say so.
-    if (hasFreezer(dir) && holdsStill(dir.path))
+    const freezer = freezerOf(dir.hierarchy);
+    if (freezer !== undefined && isFrozen(dir.path, freezer))
       throw new CgroupError(`container's cgroup unexpectedly frozen: ${dir.path}`);
     return true;
   } catch (error) {
@@ -141,8 +142,9 @@ function mkdir(path: string): string | undefined {
   return result === 0 ? undefined : errnoName(-result);
 }
 
-function hasFreezer({ hierarchy }: CgroupDir): boolean {
-  return hierarchy.name === "" || hierarchy.name.split(",").includes("freezer");
+function freezerOf({ name }: Hierarchy): Freezer | undefined {
+  if (name === "") return "v2";
+  return name.split(",").includes("freezer") ? "v1" : undefined;
 }
 
 function refuseUsed(path: string): void {

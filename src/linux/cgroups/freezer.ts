@@ -24,12 +24,16 @@ export function isPaused(path: string, freezer: Freezer): boolean {
   return state !== undefined && state !== "THAWED" && readFile(`${path}/freezer.self_freezing`) !== "0";
 }
 
-/** Whether the cgroup holds still, or begins to, because of itself or one above: any hierarchy of v1, or v2. */
-export function holdsStill(path: string): boolean {
-  const v1 = readFile(`${path}/freezer.state`);
-  if (v1 !== undefined) return v1 !== "THAWED";
-  // Of one above only the events tell, and not before all is frozen: of a cgroup that nobody is in at once.
-  return isPaused(path, "v2") || /^frozen 1$/m.test(readFile(`${path}/cgroup.events`) ?? "");
+/** Whether the cgroup holds still, or begins to, because of itself or one above. */
+export function holdsStill(path: string, freezer: Freezer): boolean {
+  return (freezer === "v2" && isPaused(path, freezer)) || isFrozen(path, freezer);
+}
+
+/** The same, but v2 says so no sooner than all in it hold still: of a cgroup that nobody is in at once. One read. */
+export function isFrozen(path: string, freezer: Freezer): boolean {
+  if (freezer === "v2") return readFile(`${path}/cgroup.events`)?.includes("frozen 1") === true;
+  const state = readFile(`${path}/freezer.state`);
+  return state !== undefined && state !== "THAWED";
 }
 
 /**

@@ -11,8 +11,9 @@ export function hasFrozenInside(top: string, freezer: Freezer): boolean {
 }
 
 /** Whether a process is held in a cgroup below `top`, and not because all of `top` is. */
-export function isFrozenInside(top: string, pid: number): boolean {
-  return !holdsStill(top) && anyBelow(top, (path) => holdsStill(path) && processesIn(path).includes(pid));
+export function isFrozenInside(top: string, freezer: Freezer, pid: number): boolean {
+  const holds = (path: string): boolean => holdsStill(path, freezer);
+  return !holds(top) && anyBelow(top, (path) => holds(path) && processesIn(path).includes(pid));
 }
 
 function anyBelow(top: string, test: (path: string) => boolean): boolean {

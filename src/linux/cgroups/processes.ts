@@ -8,7 +8,7 @@ import { ESRCH } from "../abi/errno.ts";
 import { SIGKILL } from "../abi/signal.ts";
 import { close } from "../files.ts";
 import { pidfdSendSignal, sendSignal, tryPidfd } from "../local.ts";
-import { holdsStill } from "./freezer.ts";
+import { isFrozen } from "./freezer.ts";
 import { visit } from "./tree.ts";
 import { readFile, writeFile } from "./write.ts";
 
@@ -96,7 +96,7 @@ export function killV1(path: string, freezer: string | undefined): void {
 export function thawV1(freezer: string): void {
   visit(freezer, {
     enter: (cgroup) => {
-      if (holdsStill(cgroup)) writeFile(`${cgroup}/freezer.state`, "THAWED");
+      if (isFrozen(cgroup, "v1")) writeFile(`${cgroup}/freezer.state`, "THAWED");
     },
   });
 }

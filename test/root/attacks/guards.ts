@@ -449,8 +449,8 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       edit(
         "src/linux/cgroups/processes.ts",
-        "if (holdsStill(cgroup)) writeFile(",
-        "if (holdsStill(cgroup) && cgroup === freezer) writeFile(",
+        'if (isFrozen(cgroup, "v1")) writeFile(',
+        'if (isFrozen(cgroup, "v1") && cgroup === freezer) writeFile(',
       ),
     ],
   },
@@ -584,8 +584,8 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       edit(
         "src/linux/cgroups/create.ts",
-        "if (hasFreezer(dir) && holdsStill(dir.path))",
-        "if (hasFreezer(dir) && dir.path.length === 0)",
+        "if (freezer !== undefined && isFrozen(dir.path, freezer))",
+        "if (freezer !== undefined && dir.path.length === 0)",
       ),
     ],
   },
