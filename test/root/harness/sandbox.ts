@@ -1,7 +1,7 @@
 // A test's own folder: bundles, the runtime's state directory, logs. One word, unique on the machine, is in its path, in
 // every id and in the environment of every call, so that what is left behind can be found and put down by that word alone.
 
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -77,7 +77,7 @@ export class Sandbox {
     for (const cleanup of this.#cleanups.reverse()) await this.#note(problems, cleanup);
     for (const container of this.#containers) await this.#note(problems, () => container.dispose());
     problems.push(...(await this.#settle()), ...this.#stateLeft());
-    this.#sweep();
+    await this.#sweep();
     rmSync(this.directory, { recursive: true, force: true });
     if (problems.length > 0) throw new Error(`left behind:\n  ${problems.join("\n  ")}`);
   }
@@ -102,8 +102,12 @@ export class Sandbox {
   }
 
   /** Puts down by force what the runtime did not: the next test must not suffer for it. */
-  #sweep(): void {
+  async #sweep(): Promise<void> {
+    // What cgroup v1 has frozen does not die.
+    for (const path of cgroupsOf(this.word))
+      if (existsSync(`${path}/freezer.state`)) quietly(() => writeFileSync(`${path}/freezer.state`, "THAWED"));
     for (const { pid } of processesOf(this.word)) quietly(() => process.kill(pid, "SIGKILL"));
+    for (const end = Date.now() + DYING; processesOf(this.word).length > 0 && Date.now() < end; ) await sleep(20);
     for (const path of cgroupsOf(this.word).reverse()) quietly(() => rmdirSync(path));
   }
 
