@@ -34,7 +34,7 @@ export async function startContainerd(
   box: Sandbox,
   { disabled, asRunc = false }: ContainerdSettings,
 ): Promise<CtrClient> {
-  removeIfNew(box, "/run/containerd");
+  removeIfNew(box, "/run/containerd", `/run/containerd/runc/${box.word}`); // the runtime's root, by namespace
   removeParentCgroups(box);
   const socket = socketPath(box);
   const settings = [

@@ -70,7 +70,7 @@ export function containerdOfFile(): () => CriClient {
 }
 
 async function start(box: Sandbox): Promise<CriClient> {
-  removeIfNew(box, "/run/containerd");
+  removeIfNew(box, "/run/containerd", "/run/containerd/runc/k8s.io"); // the runtime's root
   keepForwarding(box);
   const socket = socketPath(box);
   startDaemon(box, "containerd", ["--config", configure(box, socket)]);
