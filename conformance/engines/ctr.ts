@@ -1,14 +1,13 @@
 // containerd and its client `ctr`, for many tests: the runtime is what its runc shim calls, by `--runc-binary`.
 
 import type { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Missing, program } from "../../test/root/harness/needs.ts";
 import type { Result } from "../../test/root/harness/runtime.ts";
 import type { Sandbox } from "../../test/root/harness/sandbox.ts";
+import { until } from "../../test/root/harness/until.ts";
 import { succeeded, UNTIL_TERM } from "./command-line.ts";
 import { startContainerd } from "./containerd.ts";
 import { callProgram, cgroupDriver, cgroupParent, imageTar, runtimeProgram } from "./engine.ts";
-import { scaled } from "./patience.ts";
 import { onTerminal, type Pty } from "./pty.ts";
 import { helpOf } from "./requirements.ts";
 
@@ -128,11 +127,12 @@ export class Ctr {
       const task = await this.call("task", "rm", "--force", name); // its status is the task's
       complaints.push(task.stderr, (await this.call("container", "rm", name)).stderr);
     }
-    const end = Date.now() + scaled(20_000);
-    for (let left = await this.#left(); left.length > 0; left = await this.#left()) {
-      if (Date.now() > end) throw new Error(`${left.join(", ")} cannot be removed:\n${complaints.join("")}`);
-      await sleep(50);
-    }
+    let left: string[] = [];
+    const gone = async () => {
+      left = await this.#left();
+      return left.length === 0;
+    };
+    await until(gone, () => `the removal of ${left.join(", ")}:\n${complaints.join("")}`, 50);
   }
 
   /** Those of its containers that there are. */

@@ -1,7 +1,6 @@
 // tsrun checkpoint: has CRIU write the container to files, from which `restore` makes it again. It has ended then, and is deleted,
 // unless it is left running.
 
-import { O_CREAT, O_EXCL } from "../linux/abi/fcntl.ts";
 import { Criu } from "../linux/criu/client.ts";
 import { CriuError } from "../linux/criu/error.ts";
 import { mountsToName } from "../linux/criu/external-mounts.ts";
@@ -12,8 +11,9 @@ import { MountsInside } from "../linux/criu/mounts-inside.ts";
 import { DESCRIPTORS_FILE, externalFiles, streamNames } from "../linux/criu/streams.ts";
 import { makeDirectories } from "../linux/directories.ts";
 import { descriptorStatus, statusOf } from "../linux/file-status.ts";
-import { close, unlink, write, writeText } from "../linux/files.ts";
+import { close, write } from "../linux/files.ts";
 import { absolute } from "../linux/paths.ts";
+import { putFile } from "../linux/whole-file.ts";
 import { parseConfig } from "../spec/load.ts";
 import { readText } from "../spec/read.ts";
 import type { Context, ExitStatus } from "./command.ts";
@@ -117,9 +117,7 @@ function outside(container: Container, { directories: { images } }: Asked): Part
   using inside = new MountsInside(pid);
   const directories = Object.entries(cgroups.paths).map(([name, directory]) => ({ name, directory }));
   const streams = streamNames(pid, inside);
-  const file = `${images}/${DESCRIPTORS_FILE}`;
-  unlink(file);
-  writeText(file, JSON.stringify(streams), 0o600, O_CREAT | O_EXCL); // through no link
+  putFile(`${images}/${DESCRIPTORS_FILE}`, new TextEncoder().encode(JSON.stringify(streams)), 0o600); // through no link
   const joined = namespaces.filter(({ path }) => path !== undefined).map(({ type }) => type);
   return {
     ext_mnt: mountsToName({ config, bundle, cgroups: directories }, inside),

@@ -14,7 +14,7 @@ import { UsageError } from "./usage-error.ts";
 import { isOrdinaryUser } from "./users.ts";
 
 /** What CRIU writes beside the log of each. */
-const STATISTICS: Readonly<Record<string, string>> = { "dump.log": "stats-dump", "restore.log": "stats-restore" };
+const STATISTICS = { "dump.log": "stats-dump", "restore.log": "stats-restore" } as const;
 /** As much as is useful when something fails. */
 const LOG_LEVEL = 4;
 /** Settings of the administrator's, which override what is asked: tsrun's, or else those that are there for runc. */
@@ -38,11 +38,15 @@ export function checkRights(command: string): void {
 }
 
 /** Makes the directory of the log where it is missing. @throws UsageError, FileError */
-export function askedBy(flags: CriuFlags, logFile: string, annotations: Readonly<Record<string, string>>): Asked {
+export function askedBy(
+  flags: CriuFlags,
+  logFile: keyof typeof STATISTICS,
+  annotations: Readonly<Record<string, string>>,
+): Asked {
   const images = absolute(flags.imagePath);
   const work = flags.workPath === undefined ? undefined : absolute(flags.workPath);
   if (work !== undefined) makeDirectories(work, 0o700);
-  checkWritten(work ?? images, [logFile, STATISTICS[logFile] ?? ""]);
+  checkWritten(work ?? images, [logFile, STATISTICS[logFile]]);
   const settings = configFile(annotations);
   const options = {
     log_level: LOG_LEVEL,

@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { chownSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, vi } from "vitest";
+import { HIERARCHY } from "./harness/cgroup-files.ts";
 import { type Json, MOUNTS, sh } from "./harness/config.ts";
 import type { Container } from "./harness/container.ts";
 import { cgroupsOf } from "./harness/leftovers.ts";
@@ -22,7 +23,6 @@ vi.hoisted(() => {
 const v2 = fileSystem("cgroup2");
 const USER = 20_000;
 const PLACE = "/sys/fs/cgroup";
-const HIERARCHY = existsSync(join(PLACE, "cgroup.controllers")) ? PLACE : join(PLACE, "unified");
 const map = [{ containerID: 0, hostID: USER, size: 1 }];
 const options = (list: unknown) => (list as string[] | undefined)?.filter((option) => !option.startsWith("gid="));
 const CGROUP = { destination: PLACE, type: "cgroup", source: "cgroup", options: ["nosuid", "nodev"] };

@@ -646,7 +646,7 @@ export const GUARDS: readonly Guard[] = [
     edits: [
       edit(
         "src/lifecycle/criu-options.ts",
-        'checkWritten(work ?? images, [logFile, STATISTICS[logFile] ?? ""]);',
+        "checkWritten(work ?? images, [logFile, STATISTICS[logFile]]);",
         "void [checkWritten, STATISTICS];",
       ),
     ],

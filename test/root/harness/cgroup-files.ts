@@ -7,10 +7,11 @@ import { bySystemd } from "./runtime.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 const PLACE = "/sys/fs/cgroup";
-const V2 = existsSync(`${PLACE}/cgroup.controllers`) ? PLACE : `${PLACE}/unified`;
+/** Where this machine has its v2 hierarchy. */
+export const HIERARCHY = existsSync(`${PLACE}/cgroup.controllers`) ? PLACE : `${PLACE}/unified`;
 
 /** What the runtime sees: this machine's, or v2 alone where it is called by on-cgroup-v2.sh. */
-export const cgroupVersion = V2 === PLACE || process.env.ON_CGROUP_V2 !== undefined ? "v2" : "v1";
+export const cgroupVersion = HIERARCHY === PLACE || process.env.ON_CGROUP_V2 !== undefined ? "v2" : "v1";
 
 /** A cgroup mount and namespace, so that the container sees its own. */
 export const OWN_CGROUP: Json = {
@@ -26,7 +27,7 @@ export function cgroupsPathOf(id: string): string {
 /** The path of a file of the cgroup that cgroupsPathOf names, on the host. */
 export function cgroupFile(id: string, file: string): string {
   const place = bySystemd ? `system.slice/test-${id}.scope` : id;
-  return `${cgroupVersion === "v2" ? V2 : `${PLACE}/${file.split(".")[0]}`}/${place}/${file}`;
+  return `${cgroupVersion === "v2" ? HIERARCHY : `${PLACE}/${file.split(".")[0]}`}/${place}/${file}`;
 }
 
 /** The path of a file of its own cgroup, in a container with OWN_CGROUP. */
